@@ -1,0 +1,270 @@
+/* SPDX-License-Identifier: GPL-2.0 WITH Linux-syscall-note */
+/*
+ * my_mmu_uapi.h - what user space says to /dev/my_mmu
+ *
+ * One open file is one handle on an external MMU. A handle starts idle;
+ * MY_MMU_ATTACH ties it to the caller's own address space under one locking
+ * strategy ("variant"). Handles of one process that name the same variant
+ * share one external MMU, as the threads of a process share its page tables.
+ *
+ * Rules that hold for every ioctl:
+ *
+ * - Addresses and lengths are bytes. Where a call says "page aligned", a
+ *   misaligned value is -EINVAL and nothing happens.
+ * - Reserved fields and unknown flag bits must be zero, else -EINVAL.
+ * - A range that is empty is -EINVAL; one that wraps around or leaves user
+ *   space is -EFAULT.
+ * - A handle used by another address space than the one that attached it
+ *   (after fork, exec, or passing the descriptor on) gets -EIO; once the
+ *   attached address space is gone, -ESRCH.
+ * - Every call that can wait is killable.
+ */
+#ifndef MY_MMU_UAPI_H
+#define MY_MMU_UAPI_H
+
+#include <linux/ioctl.h>
+#include <linux/types.h>
+
+#define MY_MMU_DEVICE_PATH	"/dev/my_mmu"
+
+#define MY_MMU_VARIANT_LEN	16
+#define MY_MMU_BATCH_MAX	512	/* pages: one leaf table */
+#define MY_MMU_SHOOTDOWN_MAX_US	1000000	/* microseconds: one second */
+
+/* enum my_mmu_attach_flags - bits of struct my_mmu_attach.flags */
+#define MY_MMU_ATTACH_RMAP_ONLY	(1u << 0) /* leave reclaim to the rmap chain */
+
+/**
+ * struct my_mmu_attach - argument of MY_MMU_ATTACH
+ * @variant: NUL-terminated name: "spinlock", "split-ptl" or "rcu-list"
+ * @flags: 0 or %MY_MMU_ATTACH_RMAP_ONLY
+ * @reserved: must be zero
+ *
+ * Ties the handle to the address space of the caller.
+ *
+ * With %MY_MMU_ATTACH_RMAP_ONLY the range notifier leaves alone what the VM
+ * unmaps page by page (reclaim, migration, write-protection for writeback)
+ * and the rmap chain takes care of it: the division of labour of the 2008
+ * skeleton. Where the chain is not fed by the VM, the flag changes nothing.
+ * A process that already has an external MMU of this variant keeps that
+ * one's flags.
+ *
+ * Errors: -EINVAL (flags, reserved), -ENODEV (no such variant is loaded),
+ * -EBUSY (this handle is attached already), -ENOMEM, -EINTR (a signal
+ * arrived; try again).
+ */
+struct my_mmu_attach {
+	char	variant[MY_MMU_VARIANT_LEN];
+	__u32	flags;
+	__u32	reserved;
+};
+
+/* enum my_mmu_populate_flags - bits of struct my_mmu_populate.flags */
+#define MY_MMU_POPULATE_WRITE	(1u << 0) /* the device may write */
+
+/**
+ * struct my_mmu_populate - argument of MY_MMU_POPULATE and MY_MMU_GUP_FLOOR
+ * @addr: first address; page aligned
+ * @len: bytes; page aligned
+ * @flags: 0 or %MY_MMU_POPULATE_WRITE
+ * @batch: pages looked up and inserted together, 1..%MY_MMU_BATCH_MAX;
+ *	0 means %MY_MMU_BATCH_MAX. A batch never crosses a leaf table.
+ * @populated: out: pages done, counted from @addr; set on error, too
+ * @retries: out: batches redone because an invalidation came in between
+ *
+ * MY_MMU_POPULATE faults the pages in as the CPU would and enters them into
+ * the device page table. MY_MMU_GUP_FLOOR does the page lookups and nothing
+ * else, on any open handle, attached or not: the floor to compare with.
+ *
+ * Errors: -EINVAL, -EFAULT (a page is not there, or not accessible that
+ * way), -ENOTCONN (not attached), -EIO, -ESRCH, -EINTR (killed), -ENOMEM,
+ * -EAGAIN (invalidations kept interfering; the call may be repeated from
+ * @addr + @populated pages).
+ */
+struct my_mmu_populate {
+	__u64	addr;
+	__u64	len;
+	__u32	flags;
+	__u32	batch;
+	__u64	populated;
+	__u64	retries;
+};
+
+/**
+ * struct my_mmu_access - argument of MY_MMU_READ and MY_MMU_WRITE
+ * @addr: where the device reads or writes; any alignment
+ * @buf: user buffer of the caller; any alignment
+ * @len: bytes
+ * @done: out: bytes transferred; set on error, too
+ * @faults: out: device page faults taken (populates of one page)
+ *
+ * The device engine reads (writes) memory through the device page table
+ * only, and populates a page on a miss.
+ *
+ * Errors: as MY_MMU_POPULATE.
+ */
+struct my_mmu_access {
+	__u64	addr;
+	__u64	buf;
+	__u64	len;
+	__u64	done;
+	__u64	faults;
+};
+
+/* enum my_mmu_entry_flags - bits of struct my_mmu_query.flags */
+#define MY_MMU_ENTRY_PRESENT	(1u << 0)
+#define MY_MMU_ENTRY_WRITE	(1u << 1)
+#define MY_MMU_ENTRY_ACCESSED	(1u << 2)
+
+/**
+ * struct my_mmu_query - argument of MY_MMU_QUERY
+ * @addr: any address in user space; rounded down to its page
+ * @pfn: out: page frame number; 0 unless the caller has CAP_SYS_ADMIN
+ * @flags: out: %MY_MMU_ENTRY_PRESENT, ..._WRITE, ..._ACCESSED
+ * @reserved: must be zero
+ *
+ * Looks at one device entry and changes nothing.
+ *
+ * Errors: -EINVAL, -EFAULT (not a user address), -ENOTCONN, -EIO, -ESRCH.
+ */
+struct my_mmu_query {
+	__u64	addr;
+	__u64	pfn;
+	__u32	flags;
+	__u32	reserved;
+};
+
+/**
+ * struct my_mmu_verify - argument of MY_MMU_VERIFY
+ * @addr: first address; page aligned
+ * @len: bytes; page aligned; @addr and @len both 0 mean all of user space
+ * @right: out: entries that name the page that the CPU page table names and
+ *	allow writing only where that does
+ * @stale: out: entries that name another page, or one that is gone
+ * @over_permissive: out: entries that allow writing where the CPU may not
+ * @unsettled: out: entries that differ while the rmap chain is at work on
+ *	them (only with %MY_MMU_ATTACH_RMAP_ONLY)
+ * @first_bad: out: lowest address counted as stale or over-permissive; 0
+ *	if none
+ *
+ * Walks the device table under the variant's own locks. May be called at
+ * any time, whatever else goes on in the address space.
+ *
+ * Errors: -EINVAL, -EFAULT, -ENOTCONN, -EIO, -ESRCH, -EINTR (killed).
+ */
+struct my_mmu_verify {
+	__u64	addr;
+	__u64	len;
+	__u64	right;
+	__u64	stale;
+	__u64	over_permissive;
+	__u64	unsettled;
+	__u64	first_bad;
+};
+
+/**
+ * struct my_mmu_evict - argument of MY_MMU_EVICT
+ * @addr: address of the page in the caller's memory; rounded down
+ * @walked: out: 1 if the rmap chain ran, 0 if the export filter had no
+ *	external mapping of this page on record
+ *
+ * Locks the page and runs the rmap chain on it, as reclaim does: no external
+ * MMU of any process maps the page afterwards. The CPU page table stays as
+ * it is. Needs no attached handle.
+ *
+ * Errors: -EINVAL (reserved bits), -EFAULT (no page there), -EINTR.
+ */
+struct my_mmu_evict {
+	__u64	addr;
+	__u64	walked;
+};
+
+/**
+ * struct my_mmu_device_config - argument of MY_MMU_CONFIGURE
+ * @shootdown_us: microseconds that the device takes to answer a shootdown,
+ *	0..%MY_MMU_SHOOTDOWN_MAX_US; 0 is the state after attach
+ * @reserved: must be zero
+ *
+ * Makes the device slow: an invalidation that removed an entry then waits
+ * that long, asleep where the VM allows it.
+ *
+ * Errors: -EINVAL, -ENOTCONN, -EIO, -ESRCH, -EPERM (not 0, and the caller
+ * lacks CAP_SYS_ADMIN: others wait for such a device, too).
+ */
+struct my_mmu_device_config {
+	__u32	shootdown_us;
+	__u32	reserved;
+};
+
+/**
+ * struct my_mmu_stats - result of MY_MMU_GET_STATS
+ * @mmus: external MMUs that exist now, in all processes
+ * @entries: device entries present now, in all of them
+ * @tables: leaf tables that exist now
+ * @bytes: bytes of leaf tables and reverse indexes that exist now
+ * @attaches: successful MY_MMU_ATTACH
+ * @populated_pages: entries made
+ * @populate_batches: batches begun (each retry counts again)
+ * @retries: batches redone because an invalidation came in between
+ * @waits: batches that slept until an invalidation was over
+ * @invalidations: calls of invalidate_range_start
+ * @nonblockable: those of them that were not allowed to sleep
+ * @zapped_pages: entries removed
+ * @rmap_callbacks: pages the rmap chain handed to a variant
+ * @rmap_zaps: entries removed by them
+ * @aging: clear_flush_young, clear_young and test_young calls
+ * @device_reads: bytes read by the device
+ * @device_writes: bytes written by the device
+ * @device_faults: device accesses that missed
+ * @contended: lock acquisitions that had to wait, all variants' locks
+ * @rmap_hooked: calls of the VM's own functions that passed the rmap hook
+ * @rmap_walks: pages for which the rmap chain ran
+ * @rmap_filtered: pages that the export filter spared the chain
+ * @rmap_hook_active: 1 while the VM itself feeds the chain, else 0
+ *
+ * All but the first four and the last count upwards since the driver was
+ * loaded, over all processes. Works on any open handle.
+ */
+struct my_mmu_stats {
+	__u64	mmus;
+	__u64	entries;
+	__u64	tables;
+	__u64	bytes;
+	__u64	attaches;
+	__u64	populated_pages;
+	__u64	populate_batches;
+	__u64	retries;
+	__u64	waits;
+	__u64	invalidations;
+	__u64	nonblockable;
+	__u64	zapped_pages;
+	__u64	rmap_callbacks;
+	__u64	rmap_zaps;
+	__u64	aging;
+	__u64	device_reads;
+	__u64	device_writes;
+	__u64	device_faults;
+	__u64	contended;
+	__u64	rmap_hooked;
+	__u64	rmap_walks;
+	__u64	rmap_filtered;
+	__u64	rmap_hook_active;
+};
+
+#define MY_MMU_IOC_MAGIC	0xB7
+
+#define MY_MMU_ATTACH	 _IOW(MY_MMU_IOC_MAGIC, 0x10, struct my_mmu_attach)
+#define MY_MMU_DETACH	 _IO(MY_MMU_IOC_MAGIC, 0x11)
+#define MY_MMU_POPULATE	 _IOWR(MY_MMU_IOC_MAGIC, 0x12, struct my_mmu_populate)
+#define MY_MMU_READ	 _IOWR(MY_MMU_IOC_MAGIC, 0x13, struct my_mmu_access)
+#define MY_MMU_WRITE	 _IOWR(MY_MMU_IOC_MAGIC, 0x14, struct my_mmu_access)
+#define MY_MMU_QUERY	 _IOWR(MY_MMU_IOC_MAGIC, 0x15, struct my_mmu_query)
+#define MY_MMU_VERIFY	 _IOWR(MY_MMU_IOC_MAGIC, 0x16, struct my_mmu_verify)
+#define MY_MMU_EVICT	 _IOWR(MY_MMU_IOC_MAGIC, 0x17, struct my_mmu_evict)
+#define MY_MMU_CONFIGURE \
+	_IOW(MY_MMU_IOC_MAGIC, 0x18, struct my_mmu_device_config)
+#define MY_MMU_GET_STATS _IOR(MY_MMU_IOC_MAGIC, 0x19, struct my_mmu_stats)
+#define MY_MMU_GUP_FLOOR \
+	_IOWR(MY_MMU_IOC_MAGIC, 0x1a, struct my_mmu_populate)
+
+#endif /* MY_MMU_UAPI_H */
