@@ -1,0 +1,134 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * harness-selftest.c - tests with known ends, to test the harness with
+ *
+ * Needs no device. harness-selftest.sh runs it and compares what comes out
+ * with harness-selftest.expected.
+ */
+#include <pthread.h>
+#include <signal.h>
+#include <sys/prctl.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "harness.h"
+
+TEST(pass_plain, 5)
+{
+	EXPECT_EQ(1 + 1, 2, "arithmetic holds");
+}
+
+TEST(pass_leaves_child_behind, 5)
+{
+	EXPECT_EQ(0, 0, "a check");
+	if (!fork())
+		pause();
+}
+
+TEST(skip_with_reason, 5)
+{
+	skip("no such feature in %s", test_variant);
+}
+
+TEST(fail_expect_goes_on, 5)
+{
+	EXPECT_EQ(-14, 0, "first sentence");
+	EXPECT_GE(1, 2, "second sentence");
+}
+
+TEST(fail_assert_stops, 5)
+{
+	ASSERT_EQ(1, 2, "the only sentence");
+	EXPECT_EQ(3, 4, "never printed");
+}
+
+TEST(fail_in_grandchild, 5)
+{
+	if (!fork()) {
+		EXPECT_EQ(1, 2, "said by the grandchild");
+		_exit(0);
+	}
+	wait(NULL);
+}
+
+static void *assert_in_thread(void *unused)
+{
+	ASSERT_EQ(1, 2, "said by the thread");
+	return unused;
+}
+
+TEST(fail_in_thread, 5)
+{
+	pthread_t thread;
+
+	pthread_create(&thread, NULL, assert_in_thread, NULL);
+	pthread_join(thread, NULL);
+}
+
+TEST(fail_before_skip, 5)
+{
+	EXPECT_EQ(1, 2, "a failure is not hidden by a skip");
+	skip("too late");
+}
+
+TEST(fail_crash, 5)
+{
+	raise(SIGSEGV);
+}
+
+TEST(fail_exit_early, 5)
+{
+	EXPECT_EQ(0, 0, "a check");
+	_exit(0);
+}
+
+TEST(fail_checks_nothing, 5)
+{
+}
+
+/* Deaf to everything but SIGKILL, as is the child it leaves behind. */
+TEST(fail_hang, 1)
+{
+	prctl(PR_SET_NAME, "hanger");
+	signal(SIGTERM, SIG_IGN);
+	fork();
+	for (;;)
+		pause();
+}
+
+TEST(fail_leak, 5)
+{
+	EXPECT_EQ(0, 0, "the test itself is content");
+}
+
+TEST_BOTH_MODES(pass_modes, 5)
+{
+	EXPECT_LE(test_mode, 1, "a mode is 0 or 1");
+}
+
+TEST_ONCE("once", pass_once, 5)
+{
+	EXPECT_EQ(test_variant[0], 'o', "the group's name is passed on");
+}
+
+static int tests_done;
+
+/* Stands for "something was left behind" after one certain test. */
+static bool after(void)
+{
+	if (++tests_done != 13)
+		return true;
+	note("left behind: 1 thing");
+	return false;
+}
+
+int main(int argc, char **argv)
+{
+	static const char *const groups[] = { "variant", "once", NULL };
+	static const struct harness_ops ops = {
+		.groups = groups,
+		.after = after,
+	};
+
+	return harness_main(argc, argv, &ops);
+}

@@ -1,0 +1,324 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * harness.c - runs the registered tests and reports in KTAP; see harness.h
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <fnmatch.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "harness.h"
+#include "harness-internal.h"
+
+#define KILL_GRACE_S	5	/* how long a killed group may take to die */
+
+const char *test_variant;
+unsigned int test_mode;
+
+static const struct harness_ops *ops;
+static struct test *tests;
+static struct test **tests_tail = &tests;
+
+static const char *only_group;	/* -v */
+static const char *only_tests = "*";	/* -t */
+static unsigned int time_factor = 1;	/* -x */
+
+void harness_register(struct test *t)
+{
+	*tests_tail = t;
+	tests_tail = &t->next;
+}
+
+/* --- one test ------------------------------------------------------------ */
+
+static double now_s(void)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_MONOTONIC, &ts);
+	return ts.tv_sec + ts.tv_nsec / 1e9;
+}
+
+static void child(const struct test *t, const char *group)
+{
+	sigset_t none;
+
+	setpgid(0, 0);
+	sigemptyset(&none);
+	sigprocmask(SIG_SETMASK, &none, NULL);
+	/* Whoever outlives the parent would keep the device busy. */
+	prctl(PR_SET_PDEATHSIG, SIGKILL);
+
+	test_variant = group;
+	test_mode = t->mode;
+	t->run();
+	shared->finished = true;
+	_exit(harness_failed() ? EXIT_FAILURE : EXIT_SUCCESS);
+}
+
+/* SIGCHLD is blocked: waiting for it with a limit is waiting for @pid. */
+static bool wait_until(pid_t pid, int *status, double deadline)
+{
+	struct timespec tick = { .tv_nsec = 20 * 1000 * 1000 };
+	sigset_t chld;
+	pid_t got;
+
+	sigemptyset(&chld);
+	sigaddset(&chld, SIGCHLD);
+	for (;;) {
+		got = waitpid(pid, status, WNOHANG);
+		if (got > 0 || (got < 0 && errno == ECHILD))
+			return true;
+		if (now_s() >= deadline)
+			return false;
+		sigtimedwait(&chld, NULL, &tick);
+	}
+}
+
+/* Orphans of the test come to us (subreaper); none may reach the next test. */
+static bool reap_group(pid_t pgid)
+{
+	double deadline = now_s() + KILL_GRACE_S;
+	struct timespec tick = { .tv_nsec = 5 * 1000 * 1000 };
+
+	kill(-pgid, SIGKILL);
+	while (now_s() < deadline) {
+		while (waitpid(-pgid, NULL, WNOHANG) > 0)
+			;
+		if (kill(-pgid, 0) < 0)
+			return true;
+		nanosleep(&tick, NULL);
+	}
+	note("still alive %d s after SIGKILL:", KILL_GRACE_S);
+	harness_show_group(pgid);
+	return false;
+}
+
+/* Why a test that ended by itself is a failure, or NULL if it is none. */
+static const char *verdict(int status, char *buf, size_t size)
+{
+	if (WIFSIGNALED(status)) {
+		snprintf(buf, size, "killed by signal %d (%s)",
+			 WTERMSIG(status), strsignal(WTERMSIG(status)));
+		return buf;
+	}
+	if (shared->failures) {
+		snprintf(buf, size, "%u of %u checks failed",
+			 shared->failures, shared->checks);
+		return buf;
+	}
+	if (WEXITSTATUS(status) == EXIT_SKIP && shared->skip_reason[0])
+		return NULL;
+	if (WEXITSTATUS(status) || !shared->finished) {
+		snprintf(buf, size, "ended early with exit status %d",
+			 WEXITSTATUS(status));
+		return buf;
+	}
+	return shared->checks ? NULL : "checked nothing";
+}
+
+enum result { PASSED, FAILED, SKIPPED };
+
+static enum result report(const struct test *t, int nr, int status,
+			  bool after_ok, double took)
+{
+	char buf[128];
+	const char *why = verdict(status, buf, sizeof(buf));
+
+	if (why)
+		note("%s", why);
+	if (why || !after_ok) {
+		line("not ok %d %s", nr, t->name);
+		return FAILED;
+	}
+	if (shared->skip_reason[0]) {
+		line("ok %d %s # SKIP %s", nr, t->name, shared->skip_reason);
+		return SKIPPED;
+	}
+	if (took >= 2)
+		note("took %.1f s", took);
+	line("ok %d %s", nr, t->name);
+	return PASSED;
+}
+
+static enum result run_test(const struct test *t, const char *group, int nr)
+{
+	unsigned int limit = t->timeout_s * time_factor;
+	double start = now_s(), took;
+	bool in_time, after_ok;
+	int status = 0;
+	pid_t pid;
+
+	memset(shared, 0, sizeof(*shared));
+	if (ops->before)
+		ops->before();
+	pid = fork();
+	if (pid < 0) {
+		note("fork: %s", strerror(errno));
+		line("not ok %d %s", nr, t->name);
+		return FAILED;
+	}
+	if (!pid)
+		child(t, group);
+	setpgid(pid, pid);	/* both do it: neither order loses */
+
+	in_time = wait_until(pid, &status, start + limit);
+	took = now_s() - start;
+	if (!in_time) {
+		note("after %u s these tasks are left:", limit);
+		harness_show_group(pid);
+	}
+	after_ok = reap_group(pid);
+	if (ops->after && !ops->after())
+		after_ok = false;
+	if (in_time)
+		return report(t, nr, status, after_ok, took);
+	line("not ok %d %s # TIMEOUT after %u s", nr, t->name, limit);
+	return FAILED;
+}
+
+/* --- groups and the whole run -------------------------------------------- */
+
+static bool selected(const struct test *t, const char *group, bool variant)
+{
+	if (t->group ? strcmp(t->group, group) : !variant)
+		return false;
+	return !fnmatch(only_tests, t->name, 0);
+}
+
+/* A group that some test names is no variant. */
+static bool is_variant(const char *group)
+{
+	const struct test *t;
+
+	for (t = tests; t; t = t->next)
+		if (t->group && !strcmp(t->group, group))
+			return false;
+	return true;
+}
+
+static int count_selected(const char *group)
+{
+	const struct test *t;
+	int n = 0;
+
+	if (only_group && strcmp(only_group, group))
+		return 0;
+	for (t = tests; t; t = t->next)
+		n += selected(t, group, is_variant(group));
+	return n;
+}
+
+static enum result run_group(const char *group, int nr)
+{
+	int sum[3] = { 0 }, i = 0;
+	const struct test *t;
+
+	line_indent = "  ";
+	line("KTAP version 1");
+	line("# Subtest: %s", group);
+	line("1..%d", count_selected(group));
+	for (t = tests; t; t = t->next)
+		if (selected(t, group, is_variant(group)))
+			sum[run_test(t, group, ++i)]++;
+	note("%s: pass:%d fail:%d skip:%d total:%d", group, sum[PASSED],
+	     sum[FAILED], sum[SKIPPED], i);
+	line_indent = "";
+	line("%s %d %s", sum[FAILED] ? "not ok" : "ok", nr, group);
+	return sum[FAILED] ? FAILED : PASSED;
+}
+
+static int run_all(void)
+{
+	const char *const *g;
+	int groups = 0, failed = 0, nr = 0;
+
+	for (g = ops->groups; *g; g++)
+		groups += !!count_selected(*g);
+	line("KTAP version 1");
+	line("1..%d", groups);
+	for (g = ops->groups; *g; g++)
+		if (count_selected(*g) && run_group(*g, ++nr) == FAILED)
+			failed++;
+	/* A filter that matches nothing must not look like success. */
+	if (!groups) {
+		note("no test selected");
+		return EXIT_FAILURE;
+	}
+	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+}
+
+static void list_all(void)
+{
+	const char *const *g;
+	const struct test *t;
+
+	for (g = ops->groups; *g; g++)
+		for (t = tests; t; t = t->next)
+			if (count_selected(*g) &&
+			    selected(t, *g, is_variant(*g)))
+				line("%s %s %u", *g, t->name, t->timeout_s);
+}
+
+static void usage(const char *name)
+{
+	fprintf(stderr,
+		"usage: %s [-l] [-v GROUP] [-t GLOB] [-x FACTOR]\n"
+		"  -l         list the tests: group, name, limit in seconds\n"
+		"  -v GROUP   only this variant (or other group)\n"
+		"  -t GLOB    only tests whose name matches\n"
+		"  -x FACTOR  multiply every time limit\n", name);
+	exit(2);
+}
+
+static void prepare(void)
+{
+	sigset_t chld;
+
+	sigemptyset(&chld);
+	sigaddset(&chld, SIGCHLD);
+	sigprocmask(SIG_BLOCK, &chld, NULL);
+	prctl(PR_SET_CHILD_SUBREAPER, 1);
+	shared = mmap(NULL, sizeof(*shared), PROT_READ | PROT_WRITE,
+		      MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	if (shared == MAP_FAILED) {
+		perror("mmap");
+		exit(EXIT_FAILURE);
+	}
+}
+
+int harness_main(int argc, char **argv, const struct harness_ops *o)
+{
+	bool list = false;
+	int opt;
+
+	ops = o;
+	while ((opt = getopt(argc, argv, "lv:t:x:")) != -1) {
+		if (opt == 'l')
+			list = true;
+		else if (opt == 'v')
+			only_group = optarg;
+		else if (opt == 't')
+			only_tests = optarg;
+		else if (opt == 'x' && atoi(optarg) > 0)
+			time_factor = atoi(optarg);
+		else
+			usage(argv[0]);
+	}
+	if (optind < argc)
+		usage(argv[0]);
+	if (list) {
+		list_all();
+		return EXIT_SUCCESS;
+	}
+	prepare();
+	return run_all();
+}
