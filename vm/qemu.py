@@ -1,0 +1,432 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: GPL-2.0
+"""vm/qemu.py - run one QEMU, carry its channels, judge how it ended.
+
+Usage:   vm/qemu.py --log FILE --timeout S [--out DIR] [--shell] ... -- QEMU ARGS
+         (vm/run calls it; its head tells the exit statuses)
+Inputs:  the guest's console and virtio-serial ports out, err, status, results
+Outputs: stdout and stderr of the guest's command, live; the console in FILE;
+         the guest's /results unpacked into DIR
+"""
+
+import argparse
+import ctypes
+import os
+import re
+import select
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import tarfile
+import tempfile
+import time
+
+TIMEOUT, INFRA, CONSOLE = 124, 125, 126
+BOOT_LIMIT = 150  # seconds until the guest says that it is up
+
+# What must not stand on a console.
+BAD = re.compile("|".join([
+    r"\bBUG[: ]", r"\bWARNING: ", r"\bOops\b", r"Kernel panic", r"Call Trace:",
+    r"general protection", r"unable to handle", r"invalid opcode", r"int3: 0",
+    r"soft lockup", r"hard LOCKUP", r"blocked for more than", r"hung_task:",
+    r"detected (expedited )?stalls", r"self-detected stall", r"rcu.*starved",
+    r"list_(add|del) corruption", r"KASAN|UBSAN|KCSAN|KFENCE|KMSAN",
+    r"use-after-free", r"page_poison", r"[Pp]oison overwritten",
+    r"Redzone overwritten", r"Object already free", r"Objects remaining",
+    r"Bad page (state|map)", r"bad rss-counter", r"refcount_t:",
+    r"scheduling while atomic", r"sleeping function called",
+    r"circular locking", r"inconsistent lock", r"suspicious RCU",
+    r"disagrees about version", r"Unknown symbol", r"Still mapped when",
+    r"nobody cared", r"Workqueue lockup|BUG: workqueue",
+    r"\[ *end trace",
+]))
+
+# Lines of stock kernels that match the above and mean no harm.
+ALLOW = [
+    # the mitigation report of a CPU model, at boot
+    r"Spectre V2 : WARNING: ",
+    # the list of what kfence watches over, at boot
+    r"kfence: initialized",
+    # the command line repeats the names of the checks it asks for
+    r"[Cc]ommand line: ", r"Unknown kernel command line parameters",
+    # the check's own name, in the report that it is on
+    r"mem auto-init",
+    # no mce device in the emulated machine
+    r"unable to handle .* MCE",
+]
+
+# Dumps that were asked for: their one backtrace is no failure.
+ASKED = re.compile(r"invoked oom-killer|sysrq: Show|page allocation failure")
+
+
+class Console:
+    """Writes the console to its log and looks for bad news in it."""
+
+    def __init__(self, path, allow):
+        self.file = open(path, "wb")
+        self.allow = re.compile("|".join(ALLOW + allow))
+        self.rest = b""
+        self.lines = 0
+        self.bad = []  # (line number, text), the first few
+        self.context = []
+        self.asked = False
+        self.last = ""
+        self.panicked = None
+
+    def feed(self, data):
+        self.file.write(data)
+        self.file.flush()
+        *whole, self.rest = (self.rest + data).split(b"\n")
+        for line in whole:
+            self.line(line.decode("utf-8", "replace").rstrip())
+
+    def line(self, text):
+        self.lines += 1
+        if text:
+            self.last = text
+        if self.bad and len(self.context) < 14:
+            self.context.append(text)
+        if ASKED.search(text):
+            self.asked = True
+        if "Kernel panic" in text:
+            self.panicked = self.panicked or time.monotonic()
+        if not BAD.search(text) or self.allow.search(text):
+            return
+        if self.asked and "Call Trace:" in text:
+            self.asked = False
+            return
+        if not self.bad:
+            self.context = [text]
+        if len(self.bad) < 20:
+            self.bad.append((self.lines, text))
+
+    def close(self):
+        if self.rest:
+            self.line(self.rest.decode("utf-8", "replace").rstrip())
+        self.file.close()
+
+
+class Screen:
+    """The live line on a terminal; a line every 5 s on anything else."""
+
+    def __init__(self, label):
+        self.label = label
+        self.tty = sys.stderr.isatty()
+        self.start = self.last = time.monotonic()
+        self.shown = False
+        self.phase = "booting"
+        self.at_line_start = True
+
+    def clear(self):
+        if self.shown:
+            sys.stderr.write("\r\033[K")
+            sys.stderr.flush()
+            self.shown = False
+
+    def output(self, fd, data):
+        self.clear()
+        self.last = time.monotonic()
+        self.at_line_start = data.endswith(b"\n")
+        while data:
+            data = data[os.write(fd, data):]
+
+    def tick(self):
+        now = time.monotonic()
+        if not self.at_line_start or now - self.last < (1 if self.tty else 5):
+            return
+        text = f"  ...  {self.label}: {self.phase}, {now - self.start:.0f} s"
+        if self.tty:
+            sys.stderr.write(f"\r\033[K{text}")
+            self.shown = True
+        else:
+            sys.stderr.write(text + "\n")
+            self.last = now
+        sys.stderr.flush()
+
+    def note(self, text):
+        self.clear()
+        if not self.at_line_start:
+            sys.stderr.write("\n")
+            self.at_line_start = True
+        sys.stderr.write(text + "\n")
+        sys.stderr.flush()
+
+
+def die_with_parent():
+    """In the child: do not outlive this process, whatever ends it."""
+    ctypes.CDLL(None).prctl(1, signal.SIGKILL)  # PR_SET_PDEATHSIG
+
+
+class Machine:
+    """One QEMU with its channels, each a socket pair."""
+
+    def __init__(self, argv, options):
+        self.options = options
+        self.socks = {}
+        self.child_ends = []
+        self.argv = list(argv)
+        self.chardev("console")
+        self.argv += ["-serial", "chardev:console"]
+        if options.shell:
+            self.argv += ["-chardev", "stdio,id=tty,signal=off",
+                          "-serial", "chardev:tty"]
+        else:
+            self.argv += ["-device", "virtio-serial-pci"]
+            for name in ("out", "err", "status", "results"):
+                self.chardev(name)
+                self.argv += ["-device",
+                              f"virtserialport,chardev={name},name={name}"]
+        self.chardev("qmp")
+        self.argv += ["-mon", "chardev=qmp,mode=control"]
+
+    def chardev(self, name):
+        ours, theirs = socket.socketpair()
+        self.socks[name] = ours
+        self.child_ends.append(theirs)
+        self.argv += ["-chardev", f"socket,id={name},fd={theirs.fileno()}"]
+
+    def start(self):
+        self.process = subprocess.Popen(
+            self.argv, preexec_fn=die_with_parent,
+            pass_fds=[s.fileno() for s in self.child_ends],
+            stdin=None if self.options.shell else subprocess.DEVNULL,
+            stdout=None if self.options.shell else self.options.qemu_log,
+            stderr=self.options.qemu_log,
+            start_new_session=not self.options.shell)
+        for sock in self.child_ends:
+            sock.close()
+
+    def kill(self):
+        if self.process.poll() is None:
+            self.process.kill()
+        self.process.wait()
+
+    def qmp(self, *commands):
+        try:
+            self.socks["qmp"].sendall("".join(commands).encode())
+        except OSError:
+            pass
+
+    def sysrq(self, key):
+        """Press a key of the magic kind on the console's serial line."""
+        self.qmp('{"execute":"qmp_capabilities"}',
+                 '{"execute":"chardev-send-break","arguments":{"id":"console"}}')
+        time.sleep(0.3)
+        try:
+            self.socks["console"].sendall(key)
+        except OSError:
+            pass
+
+
+class Run:
+    """A run from boot to verdict."""
+
+    def __init__(self, options, argv):
+        self.options = options
+        self.console = Console(options.log, options.allow)
+        self.screen = Screen(options.label)
+        self.machine = Machine(argv, options)
+        self.results = tempfile.TemporaryFile(dir=options.remove or None)
+        self.got = 0
+        self.status = {}
+        self.status_rest = b""
+        self.signal = None
+        self.open = {}
+
+    def on_signal(self, number, _frame):
+        self.signal = self.signal or number
+
+    def read(self, name):
+        try:
+            data = self.machine.socks[name].recv(65536)
+        except OSError:
+            data = b""
+        if not data:
+            del self.open[self.machine.socks[name]]
+        elif name == "console":
+            self.console.feed(data)
+        elif name == "out":
+            self.screen.output(1, data)
+        elif name == "err":
+            self.screen.output(2, data)
+        elif name == "results":
+            self.results.write(data)
+            self.got += len(data)
+        elif name == "status":
+            *lines, self.status_rest = (self.status_rest + data).split(b"\n")
+            for line in lines:
+                key, _, value = line.decode().partition(" ")
+                self.status[key] = value
+                self.screen.phase = {"booted": "running",
+                                     "exit": "collecting"}.get(
+                                         key, self.screen.phase)
+
+    def pump(self, seconds):
+        ready, _, _ = select.select(list(self.open), [], [], seconds)
+        for sock in ready:
+            self.read(self.open[sock])
+
+    def loop(self):
+        """Until QEMU ends: returns None, or the reason for ending it."""
+        start, parent = time.monotonic(), os.getppid()
+        process = self.machine.process
+        while self.machine.socks["console"] in self.open:
+            self.pump(0.25)
+            self.screen.tick()
+            now = time.monotonic()
+            if self.signal:
+                return "signal"
+            if os.getppid() != parent:
+                self.signal = signal.SIGHUP
+                return "signal"
+            if self.options.shell:
+                continue
+            if now - start > self.options.timeout:
+                return "timeout"
+            if "booted" not in self.status and now - start > BOOT_LIMIT:
+                return "boot"
+            if self.console.panicked and now - self.console.panicked > 15:
+                return "panic"
+        try:
+            process.wait(10)
+        except subprocess.TimeoutExpired:
+            return "stuck"
+        return None
+
+    def dump(self):
+        """Out of time: ask the guest who waits for what, into the log."""
+        for key in (b"w", b"l"):
+            self.machine.sysrq(key)
+            end = time.monotonic() + 1.5
+            while time.monotonic() < end and self.open:
+                self.pump(0.2)
+
+    def run(self):
+        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+            signal.signal(number, self.on_signal)
+        try:
+            self.machine.start()
+        except OSError as error:
+            self.screen.note(f"vm/run: QEMU does not start: {error}")
+            return INFRA
+        self.open = {sock: name for name, sock in self.machine.socks.items()}
+        try:
+            why = self.loop()
+            bad_before = list(self.console.bad)
+            if why in ("timeout", "boot"):
+                self.dump()
+                self.console.bad = bad_before
+            self.machine.kill()
+            while self.open:
+                self.pump(0)
+        except BrokenPipeError:
+            why, self.signal = "signal", signal.SIGPIPE
+        finally:
+            self.machine.kill()
+            self.console.close()
+            self.screen.clear()
+        return self.verdict(why)
+
+    # --- the verdict ---------------------------------------------------------
+
+    def say(self, text):
+        self.screen.note(f"vm/run: {text}")
+
+    def show_bad(self):
+        for line in self.console.context:
+            self.screen.note(f"    | {line}")
+
+    def unpack(self):
+        """The guest's /results into --out; False when they are not whole."""
+        if "results" not in self.status or not self.options.out:
+            return True
+        if self.got != int(self.status["results"]):
+            return False
+        self.results.seek(0)
+        os.makedirs(self.options.out, exist_ok=True)
+        with tarfile.open(fileobj=self.results) as tar:
+            for member in tar.getmembers():
+                if member.name.startswith("/") or ".." in member.name.split("/"):
+                    self.say(f"left out a result with an odd name: {member.name}")
+                    continue
+                tar.extract(member, self.options.out)
+        return True
+
+    def verdict(self, why):
+        log = os.path.relpath(self.options.log)
+        code = self.status.get("exit")
+        bad = self.console.bad
+        if why == "signal":
+            self.say(f"interrupted by {signal.Signals(self.signal).name}; the VM is gone.")
+            return 128 + self.signal
+        if self.options.shell:
+            return INFRA if self.machine.process.returncode else 0
+        try:
+            whole = self.unpack()
+        except (OSError, tarfile.TarError) as error:
+            self.say(f"the results cannot be written to {self.options.out}: {error}")
+            return INFRA
+        if why == "timeout":
+            state = "booting" if "booted" not in self.status else "running"
+            self.say(f"out of time: still {state} after {self.options.timeout} s. Who "
+                     f"waited for what stands at the end of {log}; a slow machine may "
+                     "need a longer --timeout.")
+            if bad:
+                self.say("and the console shows:")
+                self.show_bad()
+            return TIMEOUT
+        if bad:
+            ended = f"the command exited {code}" if code else "the command did not finish"
+            self.say(f"bad news on the console ({len(bad)} lines, first at line "
+                     f"{bad[0][0]} of {log}); {ended}:")
+            self.show_bad()
+            return CONSOLE
+        if why == "boot":
+            self.say(f"the guest did not come up in {BOOT_LIMIT} s; its last words: "
+                     f"{self.console.last!r}. See {log}; ACCEL=tcg avoids a broken KVM.")
+            return INFRA
+        if "modules" in self.status:
+            self.say(f"the guest could not load {self.status['modules']}; why stands in "
+                     f"{log}. (Built for another kernel? vm/build-modules rebuilds.)")
+            self.screen.note(f"    | {self.console.last}")
+            return INFRA
+        if code is None:
+            self.options.qemu_log.seek(0)
+            error = self.options.qemu_log.read().strip().decode("utf-8", "replace")
+            self.say("the VM ended before the command did (QEMU's status "
+                     f"{self.machine.process.returncode}). Console: {log}"
+                     + (f"; QEMU says: {error}" if error else ""))
+            return INFRA
+        if not whole:
+            self.say(f"the results are cut short ({self.got} of {self.status['results']} "
+                     f"bytes arrived); see {log}.")
+            return INFRA
+        if os.environ.get("V"):
+            self.say(f"booted in {self.status.get('booted')} s, ended at "
+                     f"{self.status.get('end')} s of guest time, exit {code}")
+        return int(code)
+
+
+def main():
+    split = sys.argv.index("--")
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--log", required=True)
+    parser.add_argument("--timeout", type=int, default=600)
+    parser.add_argument("--out")
+    parser.add_argument("--label", default="vm")
+    parser.add_argument("--note", default="")
+    parser.add_argument("--allow", action="append", default=[])
+    parser.add_argument("--remove")
+    parser.add_argument("--shell", action="store_true")
+    options = parser.parse_args(sys.argv[1:split])
+    options.qemu_log = tempfile.TemporaryFile()
+    try:
+        sys.exit(Run(options, sys.argv[split + 1:]).run())
+    finally:
+        if options.remove:
+            shutil.rmtree(options.remove, ignore_errors=True)
+
+
+main()
