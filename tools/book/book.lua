@@ -1,0 +1,624 @@
+-- SPDX-License-Identifier: GPL-2.0
+-- The book: pandoc reads book.md, this filter makes a book of it.
+--
+-- The metadata of book.md lists the chapters. Each is read on its own, so
+-- that every complaint can name file and line. Then, in document order:
+--
+--   number()   gives every heading, listing, figure, table, quiz and
+--              exercise its number, cuts code out of source files, draws
+--              figures, fills in results, takes the answers out
+--   link()     fills in references, once all targets are known
+--
+-- What a chapter may contain is described in tools/book/README.md. Problems
+-- are gathered and printed together; with any of them pandoc exits with 1
+-- and writes nothing. Works with pandoc 2.17 and 3.
+
+local here = PANDOC_SCRIPT_FILE:match('^(.*/)') or './'
+package.path = here .. '?.lua;' .. package.path
+local region = require 'region'
+local stringify = pandoc.utils.stringify
+
+local MAX_COLUMNS, MAX_LINES = 80, 40
+local FORMAT = 'markdown-implicit_figures-tex_math_dollars-raw_tex'
+
+---------------------------------------------------------------- complaints
+
+local problems, seen = {}, {}
+
+local function complain(file, line, ...)
+  local text = ('%s:%d: %s'):format(file, line, string.format(...))
+  if not seen[text] then problems[#problems + 1] = text end
+  seen[text] = true
+end
+
+-- The line of a chapter that holds a text: pandoc does not tell us.
+local function line_of(chapter, text, after)
+  for number = (after or 0) + 1, #chapter.lines do
+    if chapter.lines[number]:find(text, 1, true) then return number end
+  end
+  return after and line_of(chapter, text) or 1
+end
+
+-- The line that gives an element its identifier: "{#id" or " #id".
+local function line_of_id(chapter, id, after)
+  for number = (after or 0) + 1, #chapter.lines do
+    local line = ' ' .. chapter.lines[number] .. ' '
+    local _, last = line:find('#' .. id, 1, true)
+    if last and line:sub(last - #id - 1, last - #id - 1):match('[{ ]') and
+      line:sub(last + 1, last + 1):match('[} ]') then
+      return number
+    end
+  end
+  return after and line_of_id(chapter, id) or 1
+end
+
+-- The line on which an element begins, by its identifier or an attribute.
+local function place(chapter, element)
+  if element.identifier ~= '' then
+    return line_of_id(chapter, element.identifier)
+  end
+  for _, name in ipairs { 'region', 'include', 'file', 'row', 'caption' } do
+    local value = element.attributes[name]
+    if value then return line_of(chapter, value) end
+  end
+  return line_of(chapter, element.classes[1] or '')
+end
+
+------------------------------------------------------------------- helpers
+
+local function html(text)
+  return pandoc.RawBlock('html', text)
+end
+
+local function escape(text)
+  return (text:gsub('[&<>"]', { ['&'] = '&amp;', ['<'] = '&lt;',
+                                ['>'] = '&gt;', ['"'] = '&quot;' }))
+end
+
+-- lst:zap in a chapter is lst-zap in the page: EPUB allows no colon.
+local function slug(id)
+  return (id:gsub(':', '-'))
+end
+
+local function inlines(text)
+  local block = pandoc.read(text, FORMAT).blocks[1]
+  return block and block.content or pandoc.List {}
+end
+
+-- Run assets.py; its one sentence on failure becomes ours.
+local function assets(input, ...)
+  local ok, out = pcall(pandoc.pipe, 'python3',
+                        { here .. 'assets.py', ... }, input)
+  if ok then return (out:gsub('\n$', '')) end
+  local said = type(out) == 'table' and out.output or tostring(out)
+  return nil, (said:gsub('%s+$', ''))
+end
+
+------------------------------------------------------- numbers and targets
+
+local targets = {}      -- id -> { text = "Listing 6.1", href = "#lst-zap" }
+local used_regions = {} -- "file region" -> true
+local words = { lst = 'Listing', fig = 'Figure', tbl = 'Table',
+                quiz = 'Quiz', ex = 'Exercise' }
+
+local function define(chapter, id, text, href, line)
+  local old = targets[id]
+  if old then
+    complain(chapter.file, line, 'identifier "%s" is defined twice, first ' ..
+             'at %s', id, old.where)
+    return
+  end
+  targets[id] = { text = text, href = href,
+                  where = chapter.file .. ':' .. line }
+end
+
+-- Number an element of a kind (lst, fig, ...); returns "Listing 6.1" and
+-- the line it is on.
+local function count(chapter, kind, element)
+  local line = place(chapter, element)
+  chapter.counts[kind] = (chapter.counts[kind] or 0) + 1
+  local text = ('%s %s.%d'):format(words[kind], chapter.number,
+                                   chapter.counts[kind])
+  local id = element.identifier
+  if not id:match('^' .. kind .. ':[%w:-]+$') then
+    complain(chapter.file, line, '%s needs an identifier such as #%s:name, ' ..
+             'not "%s"', text, kind, id)
+  else
+    local old = targets[id]
+    if old and old.where:find(chapter.file, 1, true) then
+      line = line_of_id(chapter, id, line)
+    end
+    define(chapter, id, text, '#' .. slug(id), line)
+  end
+  return text, line
+end
+
+-- <figure> with a caption above or below; PLACE says where it comes from.
+local function figure(class, id, label, element, origin, content, below)
+  local caption = pandoc.List { pandoc.Span({ pandoc.Str(label) },
+                                { class = 'label' }), pandoc.Space() }
+  caption:extend(inlines(element.attributes.caption or ''))
+  if origin then
+    caption:extend { pandoc.Space(), pandoc.Span(origin,
+                                                 { class = 'origin' }) }
+  end
+  local blocks = pandoc.List { html('<figcaption>'), pandoc.Plain(caption),
+                               html('</figcaption>') }
+  if below then
+    blocks = pandoc.List(content) .. blocks
+  else
+    blocks:extend(content)
+  end
+  blocks:insert(1, html(('<figure class="%s" id="%s">'):format(class, slug(id))))
+  blocks:insert(html('</figure>'))
+  return blocks
+end
+
+local function need_caption(chapter, element, label, line)
+  if (element.attributes.caption or '') == '' then
+    complain(chapter.file, line, '%s has no caption="..."', label)
+  end
+end
+
+------------------------------------------------------------------ listings
+
+local function check_size(file, line, label, text)
+  local lines = 0
+  for row in (text .. '\n'):gmatch('(.-)\n') do
+    lines = lines + 1
+    local width = utf8.len(region.expand(row)) or #row
+    if width > MAX_COLUMNS then
+      complain(file, line + lines - 1, '%s is %d columns wide here; %d fit',
+               label, width, MAX_COLUMNS)
+    end
+  end
+  if lines > MAX_LINES then
+    complain(file, line, '%s has %d lines; %d fit on a page', label, lines,
+             MAX_LINES)
+  end
+end
+
+local function listing(chapter, block)
+  local label, line = count(chapter, 'lst', block)
+  need_caption(chapter, block, label, line)
+  local path, name = block.attributes.include, block.attributes.region
+  used_regions[('%s %s'):format(path, name)] = true
+  local cut, why, where = region.cut(path, name)
+  if not cut then
+    complain(path, where, '%s (wanted by %s:%d)', why, chapter.file, line)
+    return pandoc.List {}
+  end
+  if block.text:match('%S') then
+    complain(chapter.file, line, '%s has text of its own beside ' ..
+             'include="%s"', label, path)
+  end
+  check_size(path, cut.first, ('%s (%s:%d)'):format(label, chapter.file, line),
+             cut.code)
+  local base = 'code-' .. slug(block.identifier)
+  for tag, number in pairs(cut.labels) do
+    define(chapter, block.identifier:gsub('^lst:', 'ln:') .. ':' .. tag,
+           'line ' .. number, ('#%s-%d'):format(base, number), line)
+  end
+  local code = pandoc.CodeBlock(cut.code, pandoc.Attr(base, block.classes))
+  local origin = { pandoc.Code(('%s:%d'):format(path, cut.first)) }
+  return figure('listing', block.identifier, label, block, origin, { code })
+end
+
+------------------------------------------------------------------- results
+
+-- Lines of tab-separated cells out of a folder of bench/results.
+local folders = {}
+local function folder(chapter, element)
+  local name = element.attributes.results or chapter.results
+  if not name or name == '' then
+    return nil, 'no results="folder", neither here nor in the metadata'
+  end
+  local path = 'bench/results/' .. name
+  local known = folders[path]
+  if known then return known end
+  local facts, why = assets('', 'meta', path)
+  if not facts then return nil, why end
+  known = { path = path, meta = {} }
+  for key, value in facts:gmatch('([^\t\n]+)\t([^\n]*)') do
+    known.meta[key] = value
+  end
+  folders[path] = known
+  return known
+end
+
+local function rows_of(results)
+  if results.rows then return results.rows end
+  local text, why = assets('', 'table', results.path)
+  if not text then return nil, why end
+  local header
+  results.rows = {}
+  for line in (text .. '\n'):gmatch('(.-)\n') do
+    local cells, i = {}, 0
+    for cell in (line .. '\t'):gmatch('(.-)\t') do
+      i = i + 1
+      cells[header and header[i] or i] = cell
+    end
+    if header then results.rows[#results.rows + 1] = cells end
+    header = header or cells
+  end
+  return results.rows
+end
+
+-- row="scenario=populate variant=spinlock" names exactly one row.
+local function find_row(rows, wanted)
+  local found
+  for _, row in ipairs(rows) do
+    local fits = true
+    for column, value in wanted:gmatch('([%w_-]+)=(%S+)') do
+      fits = fits and row[column] == value
+    end
+    if fits and found then return nil, 'more than one row fits' end
+    if fits then found = row end
+  end
+  if not found then return nil, 'no row fits' end
+  return found
+end
+
+local function result(chapter, span)
+  local wanted = span.attributes.row or ''
+  local column = span.attributes.column or ''
+  local function bad(why)
+    complain(chapter.file, place(chapter, span), 'result row="%s" ' ..
+             'column="%s": %s', wanted, column, why)
+    return pandoc.Str('?')
+  end
+  local results, why = folder(chapter, span)
+  if not results then return bad(why) end
+  local rows, reason = rows_of(results)
+  if not rows then return bad(reason) end
+  if not wanted:match('=') then return bad('row="column=value ..." is missing') end
+  local row, problem = find_row(rows, wanted)
+  if not row then return bad(problem .. ' in ' .. results.path) end
+  local value = row[column]
+  if not value or value == '' then
+    return bad('no such value in ' .. results.path .. '/summary.csv')
+  end
+  local digits, factor = span.attributes.digits, span.attributes.factor
+  if digits or factor then
+    local number = tonumber(value)
+    if not number then return bad('"' .. value .. '" is not a number') end
+    value = ('%.' .. (digits or 0) .. 'f'):format(number * (factor or 1))
+  end
+  return pandoc.Span({ pandoc.Str(value) },
+                     { class = 'result',
+                       title = ('from %s/summary.csv: %s, %s')
+                         :format(results.path, wanted, column) })
+end
+
+------------------------------------------------------------------- figures
+
+-- What the reader must know about the machine, from meta.json. The date
+-- is cut to the day; emulation is said out loud.
+local function provenance(results)
+  local meta = results.meta
+  local parts, missing = {}, {}
+  for _, key in ipairs { 'host', 'accelerator', 'kernel', 'date' } do
+    local value = meta[key]
+    if not value or value == '' then
+      missing[#missing + 1] = key
+    elseif key == 'date' then
+      parts[#parts + 1] = value:match('^%d+%-%d+%-%d+') or value
+    else
+      parts[#parts + 1] = key == 'kernel' and 'kernel ' .. value or value
+    end
+  end
+  if #missing > 0 then
+    return nil, ('%s/meta.json does not say: %s'):format(results.path,
+      table.concat(missing, ', '))
+  end
+  local text = 'Measured on ' .. table.concat(parts, ', ') .. '; ' ..
+    results.path .. '.'
+  if meta.accelerator:lower():match('^tcg') then
+    text = text .. ' Emulated: shapes and counts, not speeds.'
+  end
+  return text
+end
+
+local function drawing(chapter, block, verb)
+  local label, line = count(chapter, 'fig', block)
+  local attributes = block.attributes
+  need_caption(chapter, block, label, line)
+  local alt = attributes.alt or ''
+  if not alt:match('%S') then
+    complain(chapter.file, line, '%s has no alternative text (alt="...")',
+             label)
+  elseif alt == attributes.caption then
+    complain(chapter.file, line, '%s: alternative text and caption are the ' ..
+             'same; a screen reader would say it twice', label)
+  end
+  local svg, why, origin
+  local prefix = slug(block.identifier)
+  if verb == 'dot' then
+    svg, why = assets(block.text, 'dot', prefix, alt)
+  else
+    local path = attributes.file or ''
+    if attributes.results or not path:match('/') then
+      local results, missing = folder(chapter, block)
+      if not results then
+        complain(chapter.file, line, '%s: %s', label, missing)
+        return pandoc.List {}
+      end
+      path = results.path .. '/' .. path
+      local text, lacks = provenance(results)
+      if not text then
+        complain(chapter.file, line, '%s: %s', label, lacks)
+        return pandoc.List {}
+      end
+      origin = { pandoc.Str(text) }
+    end
+    svg, why = assets('', 'svg', path, prefix, alt)
+  end
+  if not svg then
+    complain(chapter.file, line, '%s: %s', label, why)
+    return pandoc.List {}
+  end
+  return figure(verb == 'dot' and 'drawing' or 'plot', block.identifier,
+                label, block, origin, { html(svg) }, true)
+end
+
+-------------------------------------------------------- blocks, one by one
+
+local number -- forward: containers hold blocks of their own
+
+local function code_block(chapter, block)
+  if block.attributes.include then return listing(chapter, block) end
+  if block.classes:includes('figure') then
+    return drawing(chapter, block, 'svg')
+  elseif block.classes:includes('graphviz') then
+    return drawing(chapter, block, 'dot')
+  end
+  local first = block.text:match('[^\n]*%S[^\n]*') or ''
+  check_size(chapter.file, line_of(chapter, first), 'this code block',
+             block.text)
+  return pandoc.List { block }
+end
+
+local function header(chapter, block)
+  local id, title = block.identifier, stringify(block.content)
+  local line = id:match(':') and line_of_id(chapter, id) or
+    line_of(chapter, title:match('^[^`"\']+') or title)
+  local text
+  if block.level == 1 then
+    text = 'Chapter ' .. chapter.number
+    if chapter.title then
+      complain(chapter.file, line, 'a chapter has one heading of level 1; ' ..
+               'this is the second')
+    end
+    chapter.title = block.content
+  elseif block.level == 2 and not block.classes:includes('unnumbered') then
+    chapter.counts.sec = (chapter.counts.sec or 0) + 1
+    text = ('Section %s.%d'):format(chapter.number, chapter.counts.sec)
+  end
+  if id:match('^ch:') or id:match('^sec:') then
+    define(chapter, id, text or title, '#' .. slug(id), line)
+    block.identifier = slug(id)
+  else
+    block.identifier = ('c%s-%s'):format(chapter.number, id)
+  end
+  if text then
+    block.content:insert(1, pandoc.Space())
+    block.content:insert(1, pandoc.Span({
+      pandoc.Str((text:gsub('^Section ', ''))) }, { class = 'number' }))
+  end
+  return pandoc.List { block }
+end
+
+local function quiz(chapter, div)
+  local label, line = count(chapter, 'quiz', div)
+  local id, question, answer = slug(div.identifier), pandoc.List {}, nil
+  for _, block in ipairs(div.content) do
+    if block.t == 'Div' and block.classes:includes('answer') then
+      answer = (answer or pandoc.List {}) .. block.content
+    else
+      question:insert(block)
+    end
+  end
+  if not answer or #answer == 0 then
+    complain(chapter.file, line, '%s has no answer', label)
+    return pandoc.List {}
+  end
+  question = number(chapter, question)
+  question:insert(1, pandoc.Para { pandoc.Strong { pandoc.Str(label) } })
+  question:insert(pandoc.Para {
+    pandoc.Link('Answer', '#answer-' .. id, '',
+                { ['aria-label'] = 'Answer to ' .. label }) })
+  answer = number(chapter, answer)
+  answer:insert(1, pandoc.Para {
+    pandoc.Strong { pandoc.Str('Answer to ' .. label) }, pandoc.Space(),
+    pandoc.Link('back', '#' .. id, '', { ['aria-label'] = 'Back to ' .. label })
+  })
+  chapter.answers:insert(pandoc.Div(answer, pandoc.Attr('answer-' .. id,
+                                                        { 'answer' })))
+  return pandoc.List { pandoc.Div(question, pandoc.Attr(id, { 'quiz' })) }
+end
+
+local function division(chapter, div)
+  local classes = div.classes
+  if classes:includes('quiz') then return quiz(chapter, div) end
+  if classes:includes('exercise') then
+    local label = count(chapter, 'ex', div)
+    local content = number(chapter, div.content)
+    content:insert(1, pandoc.Para { pandoc.Strong { pandoc.Str(label) } })
+    return pandoc.List { pandoc.Div(content, pandoc.Attr(
+      slug(div.identifier), { 'exercise' })) }
+  end
+  if classes:includes('table') or classes:includes('interleaving') then
+    local label, line = count(chapter, 'tbl', div)
+    need_caption(chapter, div, label, line)
+    return figure(table.concat(classes, ' '), div.identifier, label, div, nil,
+                  { html('<div class="scroll" tabindex="0">') } ..
+                  number(chapter, div.content) .. { html('</div>') })
+  end
+  if classes:includes('answer') then
+    complain(chapter.file, place(chapter, div), 'an answer outside of a quiz')
+  end
+  div.content = number(chapter, div.content)
+  return pandoc.List { div }
+end
+
+-- Lists and quotations hold blocks, too: a filter inside the filter.
+local function nested(chapter, block)
+  local walked = pandoc.walk_block(pandoc.Div { block }, {
+    CodeBlock = function(code) return code_block(chapter, code) end })
+  return walked.content
+end
+
+local function raw(chapter, element)
+  if not element.text:match('^%s*<!%-%-') then
+    complain(chapter.file, line_of(chapter, element.text:match('[^\n]*')),
+             'raw HTML would be missing from EPUB and PDF')
+  end
+  return pandoc.List {}
+end
+
+local function in_text(chapter)
+  return {
+    RawInline = function(element) return raw(chapter, element) end,
+    Image = function(element)
+      complain(chapter.file, line_of(chapter, element.src),
+               'images come as figure blocks, with caption and alt')
+    end,
+    Span = function(element)
+      if element.classes:includes('result') then
+        return result(chapter, element)
+      end
+    end,
+  }
+end
+
+local handlers = { CodeBlock = code_block, Header = header, Div = division,
+                   RawBlock = raw, BulletList = nested, OrderedList = nested,
+                   BlockQuote = nested, DefinitionList = nested }
+
+function number(chapter, blocks)
+  local out = pandoc.List {}
+  for _, block in ipairs(blocks) do
+    local handler = handlers[block.t]
+    if handler then
+      out:extend(handler(chapter, block))
+    else
+      out:insert(block)
+    end
+  end
+  return out
+end
+
+---------------------------------------------------------------- references
+
+local function link(chapter, blocks)
+  local function follow(element)
+    local id = element.target:match('^#(.+)$')
+    if not id or id:match('^answer%-') or id:match('^quiz%-') then return end
+    local target = targets[id]
+    if not target then
+      complain(chapter.file, line_of(chapter, '#' .. id .. ')'),
+               'reference to "%s", which nothing defines', id)
+      return
+    end
+    element.target = target.href
+    if #element.content == 0 then
+      element.content = { pandoc.Str((target.text:gsub(' ', '\u{a0}'))) }
+    end
+    return element
+  end
+  return pandoc.walk_block(pandoc.Div(blocks), { Link = follow }).content
+end
+
+--------------------------------------------------------- regions not shown
+
+-- Tell which regions of the source no chapter shows. A book that is still
+-- being written lives with them (unused-regions: note).
+local function unused(meta)
+  local folders_of_code = {}
+  for _, item in ipairs(meta.code or {}) do
+    local name = stringify(item)
+    if pcall(pandoc.pipe, 'test', { '-d', name }, '') then
+      folders_of_code[#folders_of_code + 1] = name
+    end
+  end
+  if #folders_of_code == 0 then return end
+  local _, found = pcall(pandoc.pipe, 'grep', { '-rnE', '--include=*.[ch]',
+    '^\\s*/\\*\\s*region:', table.unpack(folders_of_code) }, '')
+  if type(found) ~= 'string' then return end
+  local left = 0
+  for path, line, name in found:gmatch('([^\n:]+):(%d+):[^\n]-region:%s*(%S+)')
+  do
+    if not used_regions[path .. ' ' .. name] then
+      left = left + 1
+      if stringify(meta['unused-regions'] or 'note') == 'fail' then
+        complain(path, tonumber(line), 'no chapter shows region "%s"', name)
+      end
+    end
+  end
+  if left > 0 then
+    io.stderr:write(('note: %d region%s in no chapter yet\n')
+      :format(left, left == 1 and ' of the code is' or 's of the code are'))
+  end
+end
+
+------------------------------------------------------------------ assembly
+
+local function chapter_of(path, meta)
+  local lines = region.read(path)
+  if not lines then
+    complain('book.md', 1, 'chapter %s cannot be read', path)
+    return nil
+  end
+  local id = path:match('([^/]+)%.md$') or path
+  local name = id:match('^(%w+)%-') or id
+  return { file = path, lines = lines, counts = {}, answers = pandoc.List {},
+           number = tonumber(name) and tostring(math.tointeger(name)) or name,
+           results = stringify(meta.results or '') }
+end
+
+local function read_chapter(chapter)
+  local text = table.concat(chapter.lines, '\n') .. '\n'
+  local doc = pandoc.read(text, FORMAT)
+  if doc.meta.results then chapter.results = stringify(doc.meta.results) end
+  local blocks = pandoc.walk_block(pandoc.Div(doc.blocks),
+                                   in_text(chapter)).content
+  chapter.blocks = number(chapter, blocks)
+  if not chapter.title then
+    complain(chapter.file, 1, 'the chapter has no heading of level 1')
+  end
+end
+
+function Pandoc(doc)
+  local chapters = pandoc.List {}
+  local preface = chapter_of('book.md', doc.meta)
+  preface.number, preface.title = '0', {}
+  preface.blocks = doc.blocks:filter(function(block)
+    return block.t ~= 'RawBlock' end)
+  for _, item in ipairs(doc.meta.chapters or {}) do
+    local chapter = chapter_of(stringify(item), doc.meta)
+    if chapter then
+      chapters:insert(chapter)
+      read_chapter(chapter)
+    end
+  end
+  local blocks, answers = link(preface, preface.blocks), pandoc.List {}
+  for _, chapter in ipairs(chapters) do
+    blocks:extend(link(chapter, chapter.blocks))
+    if #chapter.answers > 0 then
+      answers:insert(pandoc.Header(2, { pandoc.Str('Chapter ' ..
+        chapter.number) }, pandoc.Attr('answers-' .. chapter.number)))
+      answers:extend(link(chapter, chapter.answers))
+    end
+  end
+  if #answers > 0 then
+    blocks:insert(pandoc.Header(1, { pandoc.Str('Answers to the quizzes') },
+                                pandoc.Attr('answers')))
+    blocks:extend(answers)
+  end
+  unused(doc.meta)
+  if #problems > 0 then
+    io.stderr:write(table.concat(problems, '\n'), '\n')
+    os.exit(1)
+  end
+  return pandoc.Pandoc(blocks, doc.meta)
+end
