@@ -1,0 +1,232 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * bench.h - the parts of mmu-bench
+ *
+ * A *scenario* is something to measure, a *cell* one way to do it (under a
+ * variant and a condition, or as the floor), a *load* how much of it at once
+ * (threads, pages). A *group* is all cells of a scenario under one load: they
+ * take turns in random order, repetition after repetition, so that each
+ * repetition holds every cell and its floor within a second of each other.
+ *
+ * An address space that has ever been attached is not the same again (the
+ * kernel keeps its notifier structure), so a scenario may ask for one process
+ * per cell. The processes of a group live until it ends and run one at a time.
+ */
+#ifndef BENCH_H
+#define BENCH_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "mmu.h"
+
+#define NSEC_PER_MSEC	1000000ull
+#define NSEC_PER_SEC	1000000000ull
+
+#define MAX_LIST	16	/* entries of --variants, --threads, --pages */
+#define MAX_CELLS	(2 * MAX_LIST + 1)
+#define MAX_THREADS	64
+#define MAX_SAMPLES	(1u << 16)
+
+/* What all runs of one call of mmu-bench share; from the command line. */
+struct params {
+	const char *variants[MAX_LIST];
+	int n_variants;
+	const char *scenarios[MAX_LIST];
+	int n_scenarios;	/* 0: all */
+	unsigned int threads[MAX_LIST];
+	int n_threads;
+	unsigned int pages[MAX_LIST];
+	int n_pages;
+	unsigned int boot, block, blocks, reps;
+	unsigned int mib;	/* memory that populate works on */
+	unsigned int budget_ms;	/* timed part of one run of populate */
+	unsigned int ops;	/* timed operations of a run with the most pages */
+	unsigned int ms;	/* how long "load" lasts */
+	uint64_t seed;
+	bool verify;		/* check entries after each run, too */
+	const char *condition;	/* "load" only */
+	const char *raw;
+	const char *hist;
+};
+
+struct load {
+	unsigned int threads;
+	unsigned int pages;
+};
+
+/* @variant is "floor" in the cell that the others are compared with. */
+struct cell {
+	const char *variant;
+	const char *condition;
+	bool floor;
+};
+
+enum counter {
+	TASK_CLOCK,
+	CONTEXT_SWITCHES,
+	CPU_MIGRATIONS,
+	PAGE_FAULTS,
+	CYCLES,
+	INSTRUCTIONS,
+	NR_COUNTERS,
+};
+
+/* What perf stat would print; @counted says which of them could be had. */
+struct counters {
+	uint64_t value[NR_COUNTERS];
+	bool counted[NR_COUNTERS];
+};
+
+/*
+ * Result of one run, in memory that the process that ran it shares with the
+ * one that writes it down.
+ */
+struct result {
+	uint64_t ops;		/* timed operations */
+	uint64_t pages;		/* pages that they were about */
+	uint64_t ns;		/* time that they took */
+	uint64_t retries, waits, contended, zapped, invalidations;
+	uint64_t populated;	/* pages the device was told to map */
+	uint64_t verified;	/* entries found right by MY_MMU_VERIFY */
+	uint64_t stale;		/* entries found wrong */
+	uint64_t entries, bytes; /* as they stood when most was mirrored */
+	struct counters counters;
+	uint32_t n_samples;	/* 0: this scenario takes no latencies */
+	uint32_t samples_lost;
+	char error[200];	/* a sentence, or empty */
+	uint64_t samples[MAX_SAMPLES]; /* nanoseconds */
+};
+
+struct scenario;
+
+/* One process of a group, and what the scenario keeps in it. */
+struct space {
+	const struct scenario *scenario;
+	const struct params *params;
+	struct load load;
+	struct result *result;
+	int fd;			/* handle of the device, -1 if none */
+	char *mem;
+	size_t len;
+	uint64_t seed;		/* of this run */
+	char *guard;		/* all that was mapped, to unmap it */
+	size_t guard_len;
+};
+
+/**
+ * struct scenario - something to measure; one entry of the table
+ * @name: for the command line and the results
+ * @unit: of the figure of merit: "pages/s" or "ns"
+ * @better: which figures are good ones: "higher" or "lower"
+ * @floor: condition of the floor
+ * @conditions: those of each variant, NULL at the end
+ * @isolate: one process per cell, not one for all
+ * @ends_only: of all page counts asked for, only the least and the most
+ * @setup: maps memory; called once in each process
+ * @run: measures one cell once; fills in the result
+ *
+ * @setup and @run return 0, or -1 after fail().
+ */
+struct scenario {
+	const char *name;
+	const char *unit;
+	const char *better;
+	const char *floor;
+	const char *const *conditions;
+	bool isolate;
+	bool ends_only;
+	int (*setup)(struct space *s, const struct cell *c);
+	int (*run)(struct space *s, const struct cell *c);
+};
+
+extern const struct scenario scenarios[];
+extern const int n_scenarios;
+
+extern const char *const mirrored_conditions[];
+int populate_setup(struct space *s, const struct cell *c);
+int populate_run(struct space *s, const struct cell *c);
+int invalidate_setup(struct space *s, const struct cell *c);
+int dontneed_run(struct space *s, const struct cell *c);
+int munmap_run(struct space *s, const struct cell *c);
+
+/* group.c */
+int run_group(const struct params *p, const struct scenario *sc,
+	      struct load load);
+int run_load(const struct params *p, const struct scenario *sc,
+	     struct load load);
+int make_cells(const struct params *p, const struct scenario *sc,
+	       struct cell *cells);
+
+/* worker.c */
+struct worker {
+	struct space *space;
+	const struct cell *cell;
+	unsigned int index;
+	uint64_t seed;		/* never the same in two threads */
+	uint64_t start, end;	/* of the timed part */
+	uint64_t ops;		/* timed operations */
+	uint64_t extra_ops;	/* others: warming up, cooling down */
+	uint64_t populated;
+	uint64_t retries;
+	uint64_t *samples;
+	uint32_t n_samples, max_samples;
+	struct counters counters;
+	int error;		/* -errno */
+	const char *error_at;	/* what failed */
+};
+
+int run_workers(struct space *s, const struct cell *c, struct worker *w,
+		unsigned int n, void (*fn)(struct worker *w));
+void workers_start(struct worker *w);
+void workers_finish(struct worker *w);
+bool workers_all_done(void);
+int worker_fail(struct worker *w, int error, const char *at);
+void workers_add_up(struct space *s, struct worker *w, unsigned int n);
+
+/* counters.c */
+void counters_open(int fds[NR_COUNTERS]);
+void counters_enable(const int fds[NR_COUNTERS]);
+void counters_read(const int fds[NR_COUNTERS], struct counters *sum);
+void counters_close(int fds[NR_COUNTERS]);
+void counters_add(struct counters *sum, const struct counters *more);
+uint64_t steal_ms(void);
+
+/* sample.c */
+#define HIST_SUB_BITS	5	/* 32 buckets per doubling: 3 % wide */
+#define HIST_BUCKETS	((64 - HIST_SUB_BITS + 1) << HIST_SUB_BITS)
+
+unsigned int hist_bucket(uint64_t ns);
+uint64_t hist_low(unsigned int bucket);
+void sort_samples(uint64_t *samples, uint32_t n);
+uint64_t percentile(const uint64_t *sorted, uint32_t n, unsigned int per_mille);
+
+/* util.c */
+uint64_t now_ns(void);
+uint64_t next_random(uint64_t *state);
+void shuffle(int *order, int n, uint64_t *state);
+int fail(struct space *s, const char *fmt, ...)
+	__attribute__((format(printf, 2, 3)));
+void die(const char *fmt, ...)
+	__attribute__((format(printf, 1, 2), noreturn));
+void progress(bool always, const char *fmt, ...)
+	__attribute__((format(printf, 2, 3)));
+void *map_memory(size_t len, size_t align, void **all, size_t *all_len);
+int take_stats(struct space *s, struct my_mmu_stats *st);
+
+/* write.c */
+struct row_id {
+	const struct params *params;
+	const struct scenario *scenario;
+	const struct cell *cell;
+	struct load load;
+	unsigned int rep, order;
+};
+
+void write_row(const struct row_id *id, struct result *r, uint64_t steal);
+void write_hist(const struct row_id *id, const uint64_t *hist);
+void write_open(const struct params *p);
+void write_close(void);
+
+#endif /* BENCH_H */

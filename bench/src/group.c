@@ -1,0 +1,309 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * group.c - the cells of one scenario under one load take turns
+ *
+ * The parent forks the processes of the group, tells one at a time which
+ * cell to run, and writes down what comes back.
+ */
+#define _GNU_SOURCE
+#include <errno.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "bench.h"
+
+#define TURN_LIMIT_MS	120000
+
+struct turn {
+	int cell;		/* -1: only set up */
+	uint64_t seed;
+};
+
+/* A process of the group as its parent sees it. */
+struct peer {
+	pid_t pid;
+	int sock;
+};
+
+struct group {
+	const struct params *params;
+	const struct scenario *scenario;
+	struct load load;
+	struct cell cells[MAX_CELLS];
+	int n_cells;
+	struct peer peers[MAX_CELLS];
+	int n_peers;
+	struct result *result;	/* shared with all peers */
+	uint64_t *hist[MAX_CELLS];
+	uint64_t seed;
+};
+
+int make_cells(const struct params *p, const struct scenario *sc,
+	       struct cell *cells)
+{
+	int v, c, n = 0;
+
+	cells[n++] = (struct cell) { "floor", sc->floor, true };
+	for (v = 0; v < p->n_variants; v++)
+		for (c = 0; sc->conditions[c]; c++) {
+			if (n == MAX_CELLS)
+				die("too many variants and conditions");
+			cells[n++] = (struct cell) { p->variants[v],
+						     sc->conditions[c], false };
+		}
+	return n;
+}
+
+static void make_space(const struct group *g, struct space *s)
+{
+	*s = (struct space) {
+		.scenario = g->scenario,
+		.params = g->params,
+		.load = g->load,
+		.result = g->result,
+		.fd = -1,
+	};
+}
+
+/* In the child: a turn for every request, until the parent hangs up. */
+static void serve(struct group *g, int sock, const struct cell *first)
+{
+	struct space s;
+	struct turn t;
+	char ok;
+
+	make_space(g, &s);
+	while (read(sock, &t, sizeof(t)) == sizeof(t)) {
+		memset(g->result, 0, offsetof(struct result, samples));
+		s.seed = t.seed;
+		if (t.cell < 0)
+			ok = !g->scenario->setup(&s, first);
+		else
+			ok = !g->scenario->run(&s, &g->cells[t.cell]);
+		if (write(sock, &ok, 1) != 1)
+			break;
+	}
+	_exit(0);
+}
+
+static void start_peer(struct group *g, int i)
+{
+	int pair[2], j;
+
+	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair))
+		die("socketpair: %s", strerror(errno));
+	fflush(NULL);
+	g->peers[i].pid = fork();
+	if (g->peers[i].pid < 0)
+		die("fork: %s", strerror(errno));
+	if (!g->peers[i].pid) {
+		prctl(PR_SET_PDEATHSIG, SIGKILL);
+		close(pair[0]);
+		for (j = 0; j < i; j++)
+			close(g->peers[j].sock);
+		serve(g, pair[1], &g->cells[i]);
+	}
+	close(pair[1]);
+	g->peers[i].sock = pair[0];
+}
+
+static void stop_peers(struct group *g)
+{
+	int i;
+
+	for (i = 0; i < g->n_peers; i++)
+		close(g->peers[i].sock);
+	for (i = 0; i < g->n_peers; i++)
+		waitpid(g->peers[i].pid, NULL, 0);
+}
+
+static void kill_peers(struct group *g)
+{
+	int i;
+
+	for (i = 0; i < g->n_peers; i++)
+		kill(g->peers[i].pid, SIGKILL);
+}
+
+static const char *cell_name(const struct group *g, int cell)
+{
+	static char name[128];
+
+	snprintf(name, sizeof(name), "%s, %s %s, %u threads, %u pages",
+		 g->scenario->name, g->cells[cell].variant,
+		 g->cells[cell].condition, g->load.threads, g->load.pages);
+	return name;
+}
+
+/* Returns when the peer has answered; does not when it failed. */
+static void take_turn(struct group *g, int peer, int cell)
+{
+	struct turn t = { .cell = cell, .seed = next_random(&g->seed) };
+	struct pollfd pfd = { .fd = g->peers[peer].sock, .events = POLLIN };
+	const char *name = cell_name(g, cell < 0 ? peer : cell);
+	char ok = 0;
+	int n;
+
+	if (write(pfd.fd, &t, sizeof(t)) != sizeof(t))
+		die("%s: process is gone", name);
+	n = poll(&pfd, 1, TURN_LIMIT_MS);
+	if (!n) {
+		kill_peers(g);
+		die("%s: no answer within %d s; the console may say more",
+		    name, TURN_LIMIT_MS / 1000);
+	}
+	if (read(pfd.fd, &ok, 1) != 1) {
+		kill_peers(g);
+		die("%s: process died; the console may say more", name);
+	}
+	if (!ok) {
+		kill_peers(g);
+		die("%s: %s", name, g->result->error);
+	}
+}
+
+static void keep_samples(struct group *g, int cell)
+{
+	struct result *r = g->result;
+	uint32_t i;
+
+	if (!r->n_samples)
+		return;
+	if (!g->hist[cell])
+		g->hist[cell] = calloc(HIST_BUCKETS, sizeof(uint64_t));
+	if (!g->hist[cell])
+		die("no memory for a histogram");
+	for (i = 0; i < r->n_samples; i++)
+		g->hist[cell][hist_bucket(r->samples[i])]++;
+	sort_samples(r->samples, r->n_samples);
+}
+
+static void run_cell(struct group *g, unsigned int rep, int order, int cell)
+{
+	struct row_id id = {
+		.params = g->params,
+		.scenario = g->scenario,
+		.cell = &g->cells[cell],
+		.load = g->load,
+		.rep = rep,
+		.order = order,
+	};
+	uint64_t steal = steal_ms();
+
+	take_turn(g, g->scenario->isolate ? cell : 0, cell);
+	steal = steal_ms() - steal;
+	keep_samples(g, cell);
+	write_row(&id, g->result, steal);
+	progress(false, "  … %s: repetition %u of %u", cell_name(g, cell),
+		 rep, g->params->reps);
+}
+
+static void run_reps(struct group *g)
+{
+	int order[MAX_CELLS];
+	unsigned int rep;
+	int i;
+
+	for (rep = 1; rep <= g->params->reps; rep++) {
+		shuffle(order, g->n_cells, &g->seed);
+		for (i = 0; i < g->n_cells; i++)
+			run_cell(g, rep, i + 1, order[i]);
+	}
+}
+
+static void finish_hist(struct group *g)
+{
+	struct row_id id = {
+		.params = g->params,
+		.scenario = g->scenario,
+		.load = g->load,
+	};
+	int i;
+
+	for (i = 0; i < g->n_cells; i++) {
+		if (!g->hist[i])
+			continue;
+		id.cell = &g->cells[i];
+		write_hist(&id, g->hist[i]);
+		free(g->hist[i]);
+	}
+}
+
+static struct result *share_result(void)
+{
+	void *p = mmap(NULL, sizeof(struct result), PROT_READ | PROT_WRITE,
+		       MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+
+	if (p == MAP_FAILED)
+		die("no memory for results");
+	return p;
+}
+
+/* The order within a group depends on the seed and on what the group is. */
+static uint64_t group_seed(const struct params *p, const struct scenario *sc,
+			   struct load load)
+{
+	uint64_t seed = p->seed;
+
+	seed = next_random(&seed) + p->boot;
+	seed = next_random(&seed) + p->block;
+	seed = next_random(&seed) + (sc - scenarios);
+	seed = next_random(&seed) + load.threads * 1000003ull + load.pages;
+	return seed;
+}
+
+int run_group(const struct params *p, const struct scenario *sc,
+	      struct load load)
+{
+	struct group g = { .params = p, .scenario = sc, .load = load };
+	int i;
+
+	g.seed = group_seed(p, sc, load);
+	g.n_cells = make_cells(p, sc, g.cells);
+	g.result = share_result();
+	for (i = 0; i < (sc->isolate ? g.n_cells : 1); i++) {
+		g.n_peers = i + 1;
+		start_peer(&g, i);
+	}
+	for (i = 0; i < g.n_peers; i++)
+		take_turn(&g, i, -1);
+	run_reps(&g);
+	stop_peers(&g);
+	finish_hist(&g);
+	munmap(g.result, sizeof(struct result));
+	return 0;
+}
+
+/* One cell over and over in this process, for perf to look at. */
+int run_load(const struct params *p, const struct scenario *sc,
+	     struct load load)
+{
+	struct group g = { .params = p, .scenario = sc, .load = load };
+	uint64_t end = now_ns() + p->ms * NSEC_PER_MSEC, runs = 0;
+	struct cell c = { p->variants[0], p->condition, false };
+	struct space s;
+
+	c.floor = !strcmp(p->condition, sc->floor);
+	g.result = share_result();
+	make_space(&g, &s);
+	if (sc->setup(&s, &c))
+		die("%s: %s", sc->name, g.result->error);
+	do {
+		memset(g.result, 0, offsetof(struct result, samples));
+		s.seed = p->seed + runs++;
+		if (sc->run(&s, &c))
+			die("%s: %s", sc->name, g.result->error);
+	} while (now_ns() < end);
+	printf("load: %s, %s %s, %u threads, %u pages: %llu runs\n", sc->name,
+	       c.variant, c.condition, load.threads, load.pages,
+	       (unsigned long long)runs);
+	return 0;
+}

@@ -1,0 +1,328 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * mmu-bench.c - loads for /dev/my_mmu, and what they cost
+ *
+ *	mmu-bench list			what can be measured
+ *	mmu-bench plan [options]	the rows that a block will have
+ *	mmu-bench block [options]	measure everything once, append to CSV
+ *	mmu-bench load [options]	one cell for a while, for perf
+ *	mmu-bench clock			what reading the time costs, in ns
+ */
+#define _GNU_SOURCE
+#include <ctype.h>
+#include <errno.h>
+#include <getopt.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+
+#include "bench.h"
+
+#define MAX_GROUPS	256
+
+static const struct option options[] = {
+	{ "variants", required_argument, NULL, 'v' },
+	{ "scenarios", required_argument, NULL, 's' },
+	{ "threads", required_argument, NULL, 't' },
+	{ "pages", required_argument, NULL, 'p' },
+	{ "boot", required_argument, NULL, 'B' },
+	{ "block", required_argument, NULL, 'b' },
+	{ "blocks", required_argument, NULL, 'n' },
+	{ "reps", required_argument, NULL, 'r' },
+	{ "mib", required_argument, NULL, 'm' },
+	{ "budget-ms", required_argument, NULL, 'g' },
+	{ "ops", required_argument, NULL, 'o' },
+	{ "ms", required_argument, NULL, 'M' },
+	{ "seed", required_argument, NULL, 'S' },
+	{ "condition", required_argument, NULL, 'c' },
+	{ "raw", required_argument, NULL, 'R' },
+	{ "hist", required_argument, NULL, 'H' },
+	{ NULL }
+};
+
+static unsigned long number(const char *what, const char *text,
+			    unsigned long min, unsigned long max)
+{
+	unsigned long value;
+	char *end;
+
+	errno = 0;
+	value = strtoul(text, &end, 10);
+	if (errno || *end || !isdigit((unsigned char)*text) || value < min ||
+	    value > max)
+		die("--%s: \"%s\" is not a number from %lu to %lu", what,
+		    text, min, max);
+	return value;
+}
+
+static int split(const char *what, const char *text, const char **list)
+{
+	char *copy = strdup(text), *save, *word;
+	int n = 0;
+
+	if (!copy)
+		die("no memory");
+	for (word = strtok_r(copy, ", ", &save); word;
+	     word = strtok_r(NULL, ", ", &save)) {
+		if (n == MAX_LIST)
+			die("--%s: more than %d entries", what, MAX_LIST);
+		list[n++] = word;
+	}
+	if (!n)
+		die("--%s: empty list", what);
+	return n;
+}
+
+static int numbers(const char *what, const char *text, unsigned int *list,
+		   unsigned long max)
+{
+	const char *words[MAX_LIST];
+	int i, n = split(what, text, words);
+
+	for (i = 0; i < n; i++)
+		list[i] = number(what, words[i], 1, max);
+	return n;
+}
+
+static const struct scenario *find_scenario(const char *name)
+{
+	int i;
+
+	for (i = 0; i < n_scenarios; i++)
+		if (!strcmp(scenarios[i].name, name))
+			return &scenarios[i];
+	die("no scenario \"%s\"; \"mmu-bench list\" prints them", name);
+}
+
+static void take_list(struct params *p, int opt, const char *arg)
+{
+	if (opt == 'v')
+		p->n_variants = split("variants", arg, p->variants);
+	else if (opt == 's')
+		p->n_scenarios = split("scenarios", arg, p->scenarios);
+	else if (opt == 't')
+		p->n_threads = numbers("threads", arg, p->threads,
+				       MAX_THREADS);
+	else
+		p->n_pages = numbers("pages", arg, p->pages,
+				     MY_MMU_BATCH_MAX);
+}
+
+static void take_number(struct params *p, int opt, const char *what,
+			const char *arg)
+{
+	unsigned long n = number(what, arg, opt == 'S' ? 0 : 1,
+				 opt == 'S' ? ~0ul : 1000000);
+
+	switch (opt) {
+	case 'B': p->boot = n; break;
+	case 'b': p->block = n; break;
+	case 'n': p->blocks = n; break;
+	case 'r': p->reps = n; break;
+	case 'm': p->mib = n; break;
+	case 'g': p->budget_ms = n; break;
+	case 'o': p->ops = n; break;
+	case 'M': p->ms = n; break;
+	case 'S': p->seed = n; break;
+	}
+}
+
+static void parse(struct params *p, int argc, char **argv)
+{
+	int opt, index;
+
+	while ((opt = getopt_long(argc, argv, "", options, &index)) != -1) {
+		if (opt == '?')
+			exit(2);
+		if (strchr("vstp", opt))
+			take_list(p, opt, optarg);
+		else if (opt == 'c')
+			p->condition = optarg;
+		else if (opt == 'R')
+			p->raw = optarg;
+		else if (opt == 'H')
+			p->hist = optarg;
+		else
+			take_number(p, opt, options[index].name, optarg);
+	}
+	if (optind < argc)
+		die("what is \"%s\"? Options begin with --", argv[optind]);
+}
+
+static bool wanted(const struct params *p, const struct scenario *sc)
+{
+	int i;
+
+	for (i = 0; i < p->n_scenarios; i++)
+		if (find_scenario(p->scenarios[i]) == sc)
+			return true;
+	return !p->n_scenarios;
+}
+
+/* Some scenarios need only the ends of the list of page counts. */
+static bool wants_pages(const struct params *p, const struct scenario *sc,
+			unsigned int pages)
+{
+	bool least = true, most = true;
+	int i;
+
+	for (i = 0; i < p->n_pages; i++) {
+		least &= pages <= p->pages[i];
+		most &= pages >= p->pages[i];
+	}
+	return !sc->ends_only || least || most;
+}
+
+struct group_ref {
+	const struct scenario *sc;
+	struct load load;
+};
+
+static int list_groups(const struct params *p, struct group_ref *groups)
+{
+	int i, t, g, n = 0;
+
+	for (i = 0; i < n_scenarios; i++)
+		for (t = 0; t < p->n_threads; t++)
+			for (g = 0; g < p->n_pages; g++) {
+				if (!wanted(p, &scenarios[i]) ||
+				    !wants_pages(p, &scenarios[i],
+						 p->pages[g]))
+					continue;
+				if (n == MAX_GROUPS)
+					die("too many combinations");
+				groups[n].sc = &scenarios[i];
+				groups[n].load.threads = p->threads[t];
+				groups[n++].load.pages = p->pages[g];
+			}
+	return n;
+}
+
+static void cmd_plan(const struct params *p)
+{
+	struct group_ref groups[MAX_GROUPS];
+	struct cell cells[MAX_CELLS];
+	int i, c, n = list_groups(p, groups);
+
+	puts("scenario,variant,condition,threads,pages,unit,better,floor");
+	for (i = 0; i < n; i++) {
+		const struct scenario *sc = groups[i].sc;
+
+		for (c = 0; c < make_cells(p, sc, cells); c++)
+			printf("%s,%s,%s,%u,%u,%s,%s,%s\n", sc->name,
+			       cells[c].variant, cells[c].condition,
+			       groups[i].load.threads, groups[i].load.pages,
+			       sc->unit, sc->better, sc->floor);
+	}
+}
+
+static void cmd_block(const struct params *p)
+{
+	struct group_ref groups[MAX_GROUPS];
+	uint64_t seed = p->seed + p->boot * 1000 + p->block, start = now_ns();
+	int order[MAX_GROUPS], i, n = list_groups(p, groups);
+
+	shuffle(order, n, &seed);
+	write_open(p);
+	for (i = 0; i < n; i++) {
+		const struct group_ref *g = &groups[order[i]];
+
+		progress(true, "block %u of %u, %llu s: %d of %d: %s, %u thread%s, %u page%s",
+			 p->block, p->blocks,
+			 (unsigned long long)((now_ns() - start) /
+					      NSEC_PER_SEC),
+			 i + 1, n, g->sc->name, g->load.threads,
+			 g->load.threads == 1 ? "" : "s", g->load.pages,
+			 g->load.pages == 1 ? "" : "s");
+		run_group(p, g->sc, g->load);
+	}
+	write_close();
+}
+
+static void cmd_load(struct params *p)
+{
+	struct load load = { p->threads[0], p->pages[0] };
+	const struct scenario *sc;
+
+	if (p->n_scenarios != 1)
+		die("load: name one --scenarios");
+	sc = find_scenario(p->scenarios[0]);
+	if (!p->condition)
+		p->condition = sc->conditions[0];
+	p->verify = false;
+	run_load(p, sc, load);
+}
+
+static void cmd_list(void)
+{
+	int i, c;
+
+	for (i = 0; i < n_scenarios; i++) {
+		printf("%-22s %-8s floor %s; conditions", scenarios[i].name,
+		       scenarios[i].unit, scenarios[i].floor);
+		for (c = 0; scenarios[i].conditions[c]; c++)
+			printf(" %s", scenarios[i].conditions[c]);
+		putchar('\n');
+	}
+}
+
+/* The least difference of two readings in a row: part of every latency. */
+static void cmd_clock(void)
+{
+	uint64_t a, b, least = ~0ull;
+	int i;
+
+	for (i = 0; i < 2000; i++) {
+		a = now_ns();
+		b = now_ns();
+		if (b > a && b - a < least)
+			least = b - a;
+	}
+	printf("%llu\n", (unsigned long long)least);
+}
+
+static const struct params defaults = {
+	.variants = { "spinlock", "split-ptl", "rcu-list" },
+	.n_variants = 3,
+	.threads = { 1, 2 },
+	.n_threads = 2,
+	.pages = { 1, 16, 512 },
+	.n_pages = 3,
+	.boot = 1,
+	.block = 1,
+	.blocks = 1,
+	.reps = 3,
+	.mib = 64,
+	.budget_ms = 20,
+	.ops = 8,
+	.ms = 500,
+	.verify = true,
+	.raw = "raw.csv",
+	.hist = "hist.csv",
+};
+
+int main(int argc, char **argv)
+{
+	const char *cmd = argc > 1 ? argv[1] : "";
+	struct params p = defaults;
+
+	if (argc > 1)
+		parse(&p, argc - 1, argv + 1);
+	/* 4 KiB pages everywhere, also where the system would rather not. */
+	if (prctl(PR_SET_THP_DISABLE, 1, 0, 0, 0))
+		die("PR_SET_THP_DISABLE: %s", strerror(errno));
+	if (!strcmp(cmd, "list"))
+		cmd_list();
+	else if (!strcmp(cmd, "plan"))
+		cmd_plan(&p);
+	else if (!strcmp(cmd, "block"))
+		cmd_block(&p);
+	else if (!strcmp(cmd, "load"))
+		cmd_load(&p);
+	else if (!strcmp(cmd, "clock"))
+		cmd_clock();
+	else
+		die("commands: list, plan, block, load, clock");
+	return 0;
+}

@@ -1,0 +1,191 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * populate.c - how fast pages enter the device page table
+ *
+ * Memory that the CPU has touched already is populated from nothing: attach,
+ * populate all of it (timed), look whether it is all there, detach; again,
+ * until enough time has been measured. Each thread has a share of its own of
+ * whole leaf tables. One call covers the share; the driver looks up and
+ * enters "pages" pages at a time.
+ *
+ * The floor is the same with the page lookups alone, by the same threads, on
+ * the same memory, in the same process.
+ */
+#include <errno.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include "bench.h"
+
+#define MAX_PASSES	200
+
+static size_t share_len(const struct space *s)
+{
+	return s->len / s->load.threads;
+}
+
+int populate_setup(struct space *s, const struct cell *c)
+{
+	size_t share = ((size_t)s->params->mib << 20) / s->load.threads;
+	void *all;
+
+	(void)c;
+	share &= ~(MMU_HUGE - 1);
+	if (!share)
+		return fail(s, "%u MiB are too few for %u threads: each needs 2 (--mib)",
+			    s->params->mib, s->load.threads);
+	s->len = share * s->load.threads;
+	s->mem = map_memory(s->len, MMU_HUGE, &all, &s->guard_len);
+	if (!s->mem)
+		return fail(s, "no memory: mmap of %zu bytes", s->len);
+	s->guard = all;
+	if (madvise(s->mem, s->len, MADV_NOHUGEPAGE) && errno != EINVAL)
+		return fail(s, "MADV_NOHUGEPAGE: %s", strerror(errno));
+	memset(s->mem, 1, s->len);
+	return 0;
+}
+
+/* [@addr, @addr + @len) once: all of it, or an error. */
+static int populate_range(struct worker *w, char *addr, size_t len)
+{
+	struct space *s = w->space;
+	uint64_t done;
+	int ret;
+
+	while (len) {
+		done = 0;
+		if (w->cell->floor)
+			ret = mmu_gup_floor(s->fd, addr, len,
+					    MY_MMU_POPULATE_WRITE,
+					    s->load.pages, &done);
+		else
+			ret = mmu_populate_batch(s->fd, addr, len,
+						 MY_MMU_POPULATE_WRITE,
+						 s->load.pages, &done, NULL);
+		if (ret && ret != -EAGAIN)
+			return worker_fail(w, ret, "populate");
+		if (!ret && done != len / MMU_PAGE)
+			return worker_fail(w, -EIO, "short populate");
+		w->populated += done;
+		addr += done * MMU_PAGE;
+		len -= done * MMU_PAGE;
+	}
+	return 0;
+}
+
+static void populate_worker(struct worker *w)
+{
+	size_t share = share_len(w->space), off = 0;
+	char *mine = w->space->mem + w->index * share;
+	uint64_t timed;
+
+	workers_start(w);
+	populate_range(w, mine, share);
+	workers_finish(w);
+	timed = w->populated;
+	while (!w->error && !workers_all_done()) {
+		populate_range(w, mine + off, MMU_HUGE);
+		off = (off + MMU_HUGE) % share;
+	}
+	w->populated = timed;
+	w->ops = (timed + w->space->load.pages - 1) / w->space->load.pages;
+}
+
+static uint64_t wall_time(const struct worker *w, unsigned int n)
+{
+	uint64_t start = w[0].start, end = w[0].end;
+	unsigned int i;
+
+	for (i = 1; i < n; i++) {
+		start = w[i].start < start ? w[i].start : start;
+		end = w[i].end > end ? w[i].end : end;
+	}
+	return end - start;
+}
+
+/* All that was asked for is there, once, and right; nothing else is. */
+static int check_entries(struct space *s, uint64_t expected, bool verify)
+{
+	struct my_mmu_verify v = { 0 };
+	int ret;
+
+	if (s->result->entries != expected)
+		return fail(s, "%llu entries where %llu were populated",
+			    (unsigned long long)s->result->entries,
+			    (unsigned long long)expected);
+	if (!verify)
+		return 0;
+	ret = mmu_verify(s->fd, s->mem, s->len, &v);
+	if (ret)
+		return fail(s, "MY_MMU_VERIFY: %s", strerror(-ret));
+	s->result->verified = v.right;
+	s->result->stale = v.stale + v.over_permissive;
+	if (v.right != expected || s->result->stale)
+		return fail(s, "VERIFY: %llu right of %llu, %llu stale or over-permissive",
+			    (unsigned long long)v.right,
+			    (unsigned long long)expected,
+			    (unsigned long long)s->result->stale);
+	return 0;
+}
+
+static int count_pass(struct space *s, const struct cell *c,
+		      const struct my_mmu_stats *a, bool verify)
+{
+	struct result *r = s->result;
+	struct my_mmu_stats b;
+
+	if (take_stats(s, &b))
+		return -1;
+	r->retries += b.retries - a->retries;
+	r->waits += b.waits - a->waits;
+	r->contended += b.contended - a->contended;
+	r->zapped += b.zapped_pages - a->zapped_pages;
+	r->invalidations += b.invalidations - a->invalidations;
+	r->entries = b.entries - a->entries;
+	r->bytes = b.bytes - a->bytes;
+	return check_entries(s, c->floor ? 0 : s->len / MMU_PAGE,
+			     verify && !c->floor);
+}
+
+static int populate_pass(struct space *s, const struct cell *c, bool verify)
+{
+	struct worker w[MAX_THREADS] = { 0 };
+	unsigned int n = s->load.threads;
+	struct result *r = s->result;
+	struct my_mmu_stats before;
+	uint64_t total;
+
+	if (take_stats(s, &before) ||
+	    run_workers(s, c, w, n, populate_worker))
+		return -1;
+	total = r->populated;
+	workers_add_up(s, w, n);
+	total = r->populated - total;
+	if (total != s->len / MMU_PAGE)
+		return fail(s, "%llu pages populated where %zu were asked for",
+			    (unsigned long long)total, s->len / MMU_PAGE);
+	r->pages += total;
+	r->ns += wall_time(w, n);
+	return count_pass(s, c, &before, verify);
+}
+
+int populate_run(struct space *s, const struct cell *c)
+{
+	uint64_t budget = s->params->budget_ms * NSEC_PER_MSEC;
+	int ret, pass;
+
+	for (pass = 0; pass < MAX_PASSES; pass++) {
+		s->fd = c->floor ? mmu_open() :
+				   mmu_open_attached(c->variant, 0);
+		if (s->fd < 0)
+			return fail(s, "cannot attach: %s (is my_mmu_driver loaded, and the variant?)",
+				    strerror(-s->fd));
+		ret = populate_pass(s, c, s->params->verify && !pass);
+		close(s->fd);
+		s->fd = -1;
+		if (ret || s->result->ns >= budget)
+			return ret;
+	}
+	return 0;
+}

@@ -1,0 +1,116 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * util.c - time, chance, memory, and saying what went wrong
+ */
+#define _GNU_SOURCE
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <time.h>
+
+#include "bench.h"
+
+uint64_t now_ns(void)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_MONOTONIC, &ts);
+	return ts.tv_sec * NSEC_PER_SEC + ts.tv_nsec;
+}
+
+/* splitmix64: any seed will do, also 0 and neighbours of each other. */
+uint64_t next_random(uint64_t *state)
+{
+	uint64_t z = *state += 0x9e3779b97f4a7c15ull;
+
+	z = (z ^ (z >> 30)) * 0xbf58476d1ce4e5b9ull;
+	z = (z ^ (z >> 27)) * 0x94d049bb133111ebull;
+	return z ^ (z >> 31);
+}
+
+void shuffle(int *order, int n, uint64_t *state)
+{
+	int i, j, tmp;
+
+	for (i = 0; i < n; i++)
+		order[i] = i;
+	for (i = n - 1; i > 0; i--) {
+		j = next_random(state) % (i + 1);
+		tmp = order[i];
+		order[i] = order[j];
+		order[j] = tmp;
+	}
+}
+
+/* The first failure of a run is the one that is reported. */
+int fail(struct space *s, const char *fmt, ...)
+{
+	char *text = s->result->error;
+	va_list ap;
+
+	if (text[0])
+		return -1;
+	va_start(ap, fmt);
+	vsnprintf(text, sizeof(s->result->error), fmt, ap);
+	va_end(ap);
+	return -1;
+}
+
+void die(const char *fmt, ...)
+{
+	va_list ap;
+
+	fflush(stdout);
+	fputs("mmu-bench: ", stderr);
+	va_start(ap, fmt);
+	vfprintf(stderr, fmt, ap);
+	va_end(ap);
+	fputc('\n', stderr);
+	exit(1);
+}
+
+/* A line when something is worth it, and every few seconds otherwise. */
+void progress(bool always, const char *fmt, ...)
+{
+	static uint64_t last;
+	uint64_t now = now_ns();
+	va_list ap;
+
+	if (!always && now - last < 3 * NSEC_PER_SEC)
+		return;
+	last = now;
+	va_start(ap, fmt);
+	vprintf(fmt, ap);
+	va_end(ap);
+	putchar('\n');
+	fflush(stdout);
+}
+
+/* Private anonymous memory that begins at a multiple of @align. */
+void *map_memory(size_t len, size_t align, void **all, size_t *all_len)
+{
+	uintptr_t p;
+
+	*all_len = len + align;
+	*all = mmap(NULL, *all_len, PROT_READ | PROT_WRITE,
+		    MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+	if (*all == MAP_FAILED)
+		return NULL;
+	p = ((uintptr_t)*all + align - 1) & ~(uintptr_t)(align - 1);
+	return (void *)p;
+}
+
+int take_stats(struct space *s, struct my_mmu_stats *st)
+{
+	int ret;
+
+	memset(st, 0, sizeof(*st));
+	if (s->fd < 0)
+		return 0;
+	ret = mmu_stats(s->fd, st);
+	if (ret)
+		return fail(s, "MY_MMU_GET_STATS: %s", strerror(-ret));
+	return 0;
+}
