@@ -22,6 +22,8 @@ LOGS=$BUILD/log
 V=${V:-}
 export BUILD V
 
+PATH=$PATH:/usr/sbin:/sbin
+
 mkdir -p "$LOGS" 2>/dev/null || {
 	echo "Cannot create $LOGS: is the disk full, or the folder not yours? Free some space or set BUILD=/another/folder." >&2
 	exit 125

@@ -416,7 +416,6 @@ def main():
     parser.add_argument("--timeout", type=int, default=600)
     parser.add_argument("--out")
     parser.add_argument("--label", default="vm")
-    parser.add_argument("--note", default="")
     parser.add_argument("--allow", action="append", default=[])
     parser.add_argument("--remove")
     parser.add_argument("--shell", action="store_true")

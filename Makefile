@@ -1,0 +1,90 @@
+# SPDX-License-Identifier: GPL-2.0
+#
+# The front door. Every target is one script's work; `make help` lists them.
+# Nothing but make and sh is needed to begin: what else is missing is named and
+# installed by vm/setup.
+
+# What can be said on the command line:
+#   KERNEL=6.1|6.12     one kernel (check: both; the others: 6.12)
+#   KDIR= VMLINUZ= [MODULES=]   a kernel of your own instead
+#   VARIANTS="spinlock rcu-list"  THREADS=1,2  QUICK=1   what bench measures
+#   ACCEL=tcg|kvm  CPUS=n       how the guest runs
+#   SETUP=no            install nothing, name what is missing
+#   V=1                 show everything
+export KERNEL KDIR VMLINUZ MODULES VARIANTS THREADS QUICK ACCEL CPUS SETUP V
+
+own     := $(if $(KDIR)$(VMLINUZ),own)
+kernel  := $(or $(own),$(KERNEL),6.12)
+kernels := $(or $(own),$(KERNEL),6.1 6.12)
+
+# One kernel's name reaches every script the same way.
+ifneq ($(own),)
+KERNEL := own
+endif
+
+MAKEFLAGS += --no-print-directory
+.SUFFIXES:
+.DEFAULT_GOAL := help
+
+##@ To begin with
+
+.PHONY: help
+help: ## this list
+	@awk -f vm/help.awk $(MAKEFILE_LIST)
+
+.PHONY: doctor
+doctor: ## what this machine can do, and what is missing (changes nothing)
+	@vm/doctor
+
+.PHONY: check
+check: ## build for both kernels, boot both, run the whole test suite
+	@vm/prepare $(kernels)
+	@tests/run-suite $(kernels)
+
+.PHONY: bench
+bench: ## measure the variants, draw the figures, write build/report/index.html
+	@vm/setup --quiet build vm bench
+	@vm/prepare $(kernel)
+	@KERNEL=$(kernel) bench/run
+
+.PHONY: shell
+shell: ## a shell in the VM, modules loaded, tools and perf at hand
+	@vm/prepare $(kernel)
+	@vm/run --kernel $(kernel) --perf --shell
+
+##@ To work with
+
+.PHONY: modules
+modules: ## build the modules, for both kernels or KERNEL=
+	@vm/build-modules $(kernels)
+
+.PHONY: prepare
+prepare: ## everything check needs, short of booting
+	@vm/prepare $(kernels)
+
+.PHONY: lint
+lint: ## checkpatch, sparse, kernel-doc, shellcheck
+	@vm/setup --quiet build vm lint
+	@tools/lint
+
+.PHONY: book
+book: ## the book as HTML and EPUB, in build/book
+	@vm/setup --quiet book
+	@tools/build-book
+
+.PHONY: book-pdf
+book-pdf: ## the book as PDF too
+	@vm/setup --quiet book pdf
+	@tools/build-book --pdf
+
+.PHONY: setup
+setup: ## install the packages that everything above needs
+	@vm/setup build vm bench book lint
+
+.PHONY: clean
+clean: ## remove what was built, keep what was downloaded
+	@rm -rf build/modules build/bin build/initramfs build/report build/book build/log build/tmp
+
+.PHONY: distclean
+distclean: ## remove build/ as a whole
+	@rm -rf build
