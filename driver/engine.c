@@ -1,0 +1,510 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Device engine: what the external MMU's device does
+ *
+ * Reads and writes go through the device page table, and copy while the lock
+ * that protects the entry is held: an invalidation that has zapped the entry
+ * knows that no access is under way. That lock is all that makes the page
+ * safe to touch. No reference to it is held.
+ */
+#include <linux/delay.h>
+#include <linux/highmem.h>
+#include <linux/mm.h>
+#include <linux/module.h>
+#include <linux/pagemap.h>
+#include <linux/sched/signal.h>
+#include <linux/slab.h>
+#include <linux/uaccess.h>
+
+#include "internal.h"
+#include "mmu_rmap.h"
+#include "my_mmu.h"
+#include "my_mmu_trace.h"
+
+#define TRIES_MAX	1000	/* times in a row that a batch may fail */
+
+/**
+ * my_mmu_put_pages() - drop the references that a page lookup took
+ * @pages: pages
+ * @npages: how many; nothing happens if not positive
+ *
+ * Context: any.
+ */
+void my_mmu_put_pages(struct page **pages, long npages)
+{
+	while (npages-- > 0)
+		put_page(*pages++);
+}
+EXPORT_SYMBOL_GPL(my_mmu_put_pages);
+
+/**
+ * my_mmu_shootdown() - wait until the device has answered
+ * @dev: external MMU
+ * @zapped: entries that were removed; a shootdown of none is not sent
+ * @blockable: the caller may sleep
+ *
+ * Context: may sleep if @blockable; else polls the device.
+ */
+void my_mmu_shootdown(struct my_mmu_dev *dev, unsigned long zapped,
+		      bool blockable)
+{
+	unsigned int us = READ_ONCE(dev->shootdown_us);
+
+	if (!zapped || !us)
+		return;
+	if (blockable) {
+		fsleep(us);
+		return;
+	}
+	for (; us > 1000; us -= 1000)
+		udelay(1000);
+	udelay(us);
+}
+EXPORT_SYMBOL_GPL(my_mmu_shootdown);
+
+/*
+ * Populate
+ */
+static long populate_batch(struct my_mmu_dev *dev, unsigned long address,
+			   unsigned int npages, bool write,
+			   struct page **pages)
+{
+	long ret;
+
+	my_mmu_count(populate_batches);
+	ret = dev->variant->populate(dev, address, npages, write, pages);
+	trace_my_mmu_populate(dev, address, npages, write, ret);
+	if (ret == -EAGAIN) {
+		my_mmu_count(retries);
+		trace_my_mmu_retry(dev, address, npages, write, ret);
+	}
+	return ret;
+}
+
+/* What a populate costs without a device: the lookup, and no more. */
+static long floor_batch(struct my_mmu_dev *dev, unsigned long address,
+			unsigned int npages, bool write, struct page **pages)
+{
+	long got = get_user_pages_fast(address, npages,
+				       write ? FOLL_WRITE : 0, pages);
+
+	my_mmu_put_pages(pages, got);
+	return got;
+}
+
+static unsigned int batch_size(unsigned long address, unsigned long left,
+			       unsigned int batch)
+{
+	unsigned long to_end = MY_MMU_TABLE_SIZE -
+			       (address & (MY_MMU_TABLE_SIZE - 1));
+
+	return min3(left, to_end, (unsigned long)batch << PAGE_SHIFT) >>
+		PAGE_SHIFT;
+}
+
+/*
+ * A batch that lost against an invalidation is tried again with half the
+ * pages: the shorter the lookup, the likelier that nothing comes in between.
+ */
+static long populate_range(struct my_mmu_dev *dev, struct my_mmu_populate *arg,
+			   struct page **pages,
+			   long (*one)(struct my_mmu_dev *dev,
+				       unsigned long address,
+				       unsigned int npages, bool write,
+				       struct page **pages))
+{
+	unsigned int batch = arg->batch ?: MY_MMU_BATCH_MAX, limit = batch;
+	bool write = arg->flags & MY_MMU_POPULATE_WRITE;
+	unsigned long address = arg->addr;
+	unsigned long end = arg->addr + arg->len;
+	unsigned int tries = 0;
+	long ret;
+
+	while (address < end) {
+		if (fatal_signal_pending(current))
+			return -EINTR;
+		cond_resched();
+		ret = one(dev, address, batch_size(address, end - address,
+						   limit), write, pages);
+		if (ret == -EAGAIN && ++tries < TRIES_MAX) {
+			arg->retries++;
+			limit = max(limit / 2, 1U);
+			continue;
+		}
+		if (ret <= 0)
+			return ret ?: -EFAULT;
+		tries = 0;
+		limit = min(limit * 2, batch);
+		address += ret << PAGE_SHIFT;
+		arg->populated += ret;
+	}
+	return 0;
+}
+
+static long populate_with(struct my_mmu_dev *dev, struct my_mmu_populate *arg,
+			  long (*one)(struct my_mmu_dev *dev,
+				      unsigned long address,
+				      unsigned int npages, bool write,
+				      struct page **pages))
+{
+	struct page **pages;
+	long ret;
+
+	arg->populated = 0;
+	arg->retries = 0;
+	pages = kmalloc_array(arg->batch ?: MY_MMU_BATCH_MAX, sizeof(*pages),
+			      GFP_KERNEL);
+	if (!pages)
+		return -ENOMEM;
+	ret = populate_range(dev, arg, pages, one);
+	kfree(pages);
+	return ret;
+}
+
+long my_mmu_engine_populate(struct my_mmu_dev *dev,
+			    struct my_mmu_populate *arg)
+{
+	return populate_with(dev, arg, populate_batch);
+}
+
+long my_mmu_engine_floor(struct my_mmu_populate *arg)
+{
+	return populate_with(NULL, arg, floor_batch);
+}
+
+/*
+ * Device reads and writes
+ */
+struct device_access {
+	void		*buf;
+	unsigned int	offset;
+	unsigned int	len;
+	bool		write;
+	bool		hit;
+};
+
+static int access_entry(struct my_mmu_table *t, unsigned int slot, void *arg)
+{
+	u64 entry = t->entry[slot];
+	struct device_access *a = arg;
+	void *page;
+
+	if (a->write && !(entry & MY_MMU_WRITE_OK))
+		return 0;
+	page = kmap_local_page(pfn_to_page(my_mmu_entry_pfn(entry)));
+	if (a->write)
+		memcpy(page + a->offset, a->buf, a->len);
+	else
+		memcpy(a->buf, page + a->offset, a->len);
+	kunmap_local(page);
+	WRITE_ONCE(t->entry[slot], entry | MY_MMU_ACCESSED);
+	a->hit = true;
+	return 0;
+}
+
+static long device_fault(struct my_mmu_dev *dev, unsigned long address,
+			 bool write)
+{
+	struct page *page;
+	long ret;
+
+	my_mmu_count(device_faults);
+	if (fatal_signal_pending(current))
+		return -EINTR;
+	cond_resched();
+	ret = populate_batch(dev, address, 1, write, &page);
+	return ret < 0 && ret != -EAGAIN ? ret : 0;
+}
+
+/* One access, which stays within one page. */
+static long device_access(struct my_mmu_dev *dev, unsigned long address,
+			  struct device_access *a, u64 *faults)
+{
+	unsigned long start = address & PAGE_MASK;
+	unsigned int tries;
+	long err;
+
+	a->offset = offset_in_page(address);
+	a->hit = false;
+	for (tries = 0; tries < TRIES_MAX; tries++) {
+		dev->variant->walk(dev, start, start + PAGE_SIZE, access_entry,
+				   a);
+		if (a->hit)
+			return 0;
+		++*faults;
+		err = device_fault(dev, start, a->write);
+		if (err)
+			return err;
+	}
+	return -EAGAIN;
+}
+
+static long device_copy(struct my_mmu_dev *dev, struct my_mmu_access *arg,
+			struct device_access *a)
+{
+	void __user *buf = u64_to_user_ptr(arg->buf);
+	long err;
+
+	while (arg->done < arg->len) {
+		unsigned long address = arg->addr + arg->done;
+
+		a->len = min_t(u64, arg->len - arg->done,
+			       PAGE_SIZE - offset_in_page(address));
+		if (a->write && copy_from_user(a->buf, buf + arg->done, a->len))
+			return -EFAULT;
+		err = device_access(dev, address, a, &arg->faults);
+		if (err)
+			return err;
+		if (!a->write && copy_to_user(buf + arg->done, a->buf, a->len))
+			return -EFAULT;
+		arg->done += a->len;
+	}
+	return 0;
+}
+
+long my_mmu_engine_access(struct my_mmu_dev *dev, struct my_mmu_access *arg,
+			  bool write)
+{
+	struct device_access a = { .write = write };
+	long ret;
+
+	arg->done = 0;
+	arg->faults = 0;
+	a.buf = (void *)__get_free_page(GFP_KERNEL);
+	if (!a.buf)
+		return -ENOMEM;
+	ret = device_copy(dev, arg, &a);
+	free_page((unsigned long)a.buf);
+	if (write)
+		my_mmu_count_n(device_writes, arg->done);
+	else
+		my_mmu_count_n(device_reads, arg->done);
+	return ret;
+}
+
+static int query_entry(struct my_mmu_table *t, unsigned int slot, void *arg)
+{
+	*(u64 *)arg = t->entry[slot];
+	return 1;
+}
+
+u64 my_mmu_engine_query(struct my_mmu_dev *dev, unsigned long address)
+{
+	unsigned long start = address & PAGE_MASK;
+	u64 entry = 0;
+
+	dev->variant->walk(dev, start, start + PAGE_SIZE, query_entry, &entry);
+	return entry;
+}
+
+/*
+ * Verify. The first look at an entry is under its lock, where only
+ * get_user_pages_fast_only() can be asked. The lock keeps an invalidation
+ * that must zap this entry from coming to its end, so the answer is exact
+ * even while the address space changes. That function has nothing to say of
+ * some good mappings (the zero page), so an entry that it does not confirm is
+ * a suspect, to be looked at again without the lock: guilty only if entry and
+ * table have not changed meanwhile.
+ */
+#define SUSPECTS	16
+
+struct verify {
+	struct my_mmu_dev	*dev;
+	struct my_mmu_verify	*result;
+	unsigned int		suspects;
+	struct suspect {
+		unsigned long	address;
+		u64		entry;
+		unsigned long	zaps;
+	} suspect[SUSPECTS];
+	unsigned long		next;	/* where to go on when the list is full */
+};
+
+static bool entry_confirmed(u64 entry, unsigned long address)
+{
+	unsigned int flags = entry & MY_MMU_WRITE_OK ? FOLL_WRITE : 0;
+	struct page *page;
+	bool same;
+
+	if (get_user_pages_fast_only(address, 1, flags, &page) != 1)
+		return false;
+	same = page_to_pfn(page) == my_mmu_entry_pfn(entry);
+	put_page(page);
+	return same;
+}
+
+static int verify_entry(struct my_mmu_table *t, unsigned int slot, void *arg)
+{
+	struct verify *v = arg;
+	struct suspect *s = &v->suspect[v->suspects];
+
+	s->address = my_mmu_slot_address(t, slot);
+	s->entry = t->entry[slot];
+	s->zaps = t->zaps;
+	if (entry_confirmed(s->entry, s->address)) {
+		v->result->right++;
+		return 0;
+	}
+	v->next = s->address + PAGE_SIZE;
+	return ++v->suspects == SUSPECTS;
+}
+
+/* Does the CPU page table name this entry's page? May sleep. */
+static bool cpu_maps(struct suspect *s, unsigned int flags)
+{
+	struct page *page;
+	bool same;
+
+	if (get_user_pages_unlocked(s->address, 1, &page,
+				    flags | FOLL_NOFAULT) != 1)
+		return false;
+	same = page_to_pfn(page) == my_mmu_entry_pfn(s->entry);
+	put_page(page);
+	return same;
+}
+
+static int suspect_unchanged(struct my_mmu_table *t, unsigned int slot,
+			     void *arg)
+{
+	struct suspect *s = arg;
+
+	return t->zaps == s->zaps &&
+	       !((t->entry[slot] ^ s->entry) & ~MY_MMU_ACCESSED);
+}
+
+static void count_bad(struct verify *v, u64 *counter, unsigned long address)
+{
+	if ((v->dev->flags & MY_MMU_ATTACH_RMAP_ONLY)) {
+		struct mmu_rmap_stats stats;
+
+		mmu_rmap_get_stats(&stats);
+		if (stats.in_flight) {
+			v->result->unsettled++;
+			return;
+		}
+	}
+	++*counter;
+	if (!v->result->first_bad || address < v->result->first_bad)
+		v->result->first_bad = address;
+}
+
+static void judge_suspect(struct verify *v, struct suspect *s)
+{
+	bool write = s->entry & MY_MMU_WRITE_OK;
+	bool maps = cpu_maps(s, 0);
+	bool may_write = write && maps && cpu_maps(s, FOLL_WRITE);
+
+	if (!v->dev->variant->walk(v->dev, s->address, s->address + PAGE_SIZE,
+				   suspect_unchanged, s))
+		return;		/* zapped or changed since: nothing to judge */
+	if (!maps)
+		count_bad(v, &v->result->stale, s->address);
+	else if (write && !may_write)
+		count_bad(v, &v->result->over_permissive, s->address);
+	else
+		v->result->right++;
+}
+
+static long verify_range(struct verify *v, unsigned long start,
+			 unsigned long end)
+{
+	unsigned int i;
+	int more;
+
+	do {
+		if (fatal_signal_pending(current))
+			return -EINTR;
+		v->suspects = 0;
+		more = v->dev->variant->walk(v->dev, start, end, verify_entry,
+					     v);
+		for (i = 0; i < v->suspects; i++)
+			judge_suspect(v, &v->suspect[i]);
+		start = v->next;
+	} while (more && start < end);
+	return 0;
+}
+
+long my_mmu_engine_verify(struct my_mmu_dev *dev, struct my_mmu_verify *arg)
+{
+	unsigned long end = arg->len ? arg->addr + arg->len : TASK_SIZE;
+	struct verify *v = kzalloc(sizeof(*v), GFP_KERNEL);
+	long ret;
+
+	if (!v)
+		return -ENOMEM;
+	arg->right = 0;
+	arg->stale = 0;
+	arg->over_permissive = 0;
+	arg->unsettled = 0;
+	arg->first_bad = 0;
+	v->dev = dev;
+	v->result = arg;
+	ret = verify_range(v, arg->addr, end);
+	kfree(v);
+	return ret;
+}
+
+/*
+ * The manual source of the rmap chain
+ */
+long my_mmu_engine_evict(struct my_mmu_evict *arg)
+{
+	struct folio *folio;
+	struct page *page;
+	long ret;
+
+	ret = get_user_pages_fast(arg->addr & PAGE_MASK, 1, 0, &page);
+	if (ret != 1)
+		return ret < 0 ? ret : -EFAULT;
+	folio = page_folio(page);
+	ret = folio_lock_killable(folio);
+	if (!ret) {
+		arg->walked = mmu_rmap_invalidate_folio(folio) > 0;
+		folio_unlock(folio);
+	}
+	put_page(page);
+	return ret;
+}
+
+/*
+ * Statistics
+ */
+#define SUM(name) ({							\
+	u64 sum = 0;							\
+	int cpu;							\
+	for_each_possible_cpu(cpu)					\
+		sum += READ_ONCE(per_cpu(my_mmu_counters, cpu).name);	\
+	sum;								\
+})
+
+void my_mmu_engine_stats(struct my_mmu_stats *stats)
+{
+	struct mmu_rmap_stats rmap;
+
+	mmu_rmap_get_stats(&rmap);
+	*stats = (struct my_mmu_stats) {
+		.mmus = atomic_long_read(&my_mmu_nr_mmus),
+		.tables = atomic_long_read(&my_mmu_nr_tables),
+		.bytes = atomic_long_read(&my_mmu_nr_bytes),
+		.attaches = SUM(attaches),
+		.populated_pages = SUM(populated_pages),
+		.populate_batches = SUM(populate_batches),
+		.retries = SUM(retries),
+		.waits = SUM(waits),
+		.invalidations = SUM(invalidations),
+		.nonblockable = SUM(nonblockable),
+		.zapped_pages = SUM(zapped_pages),
+		.rmap_callbacks = SUM(rmap_callbacks),
+		.rmap_zaps = SUM(rmap_zaps),
+		.aging = SUM(aging),
+		.device_reads = SUM(device_reads),
+		.device_writes = SUM(device_writes),
+		.device_faults = SUM(device_faults),
+		.contended = SUM(contended),
+		.rmap_hooked = rmap.hooked,
+		.rmap_walks = rmap.walks,
+		.rmap_filtered = rmap.filtered,
+		.rmap_hook_active = rmap.hook_active,
+	};
+	stats->entries = stats->populated_pages - stats->zapped_pages;
+}

@@ -1,0 +1,235 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Reverse index: from a page to the addresses that map it
+ *
+ * A hash table over pfns. Its nodes lie in the leaf tables, one beside each
+ * entry, so that an entry enters and leaves the index without allocation.
+ * Aliases (a file page mapped twice, a merged page) are simply several nodes
+ * with one pfn. Which address a node stands for follows from where it lies.
+ *
+ * A shard has 2 to 4 entries per bucket while it grows; together with the
+ * links that makes 16 + 2..4 bytes per page, beside the entry's 8.
+ */
+#include <linux/list.h>
+#include <linux/log2.h>
+#include <linux/mm.h>
+#include <linux/module.h>
+#include <linux/slab.h>
+
+#include "internal.h"
+#include "mmu_rmap.h"
+#include "my_mmu.h"
+
+#define ENTRIES_PER_BUCKET	4U	/* more: the shard wants to grow */
+#define BUCKETS_KEEP		64U	/* an empty shard keeps so many */
+
+static struct my_mmu_table *link_table(struct hlist_node *link)
+{
+	unsigned long first = round_down((unsigned long)link,
+					 MY_MMU_TABLE_SLOTS * sizeof(*link));
+
+	return (void *)page_private(virt_to_page(first));
+}
+
+static unsigned long link_address(struct hlist_node *link)
+{
+	struct my_mmu_table *t = link_table(link);
+
+	return my_mmu_slot_address(t, link - t->link);
+}
+
+/* Constant while @link is in the index, whoever holds the table's lock. */
+static unsigned long link_pfn(struct hlist_node *link)
+{
+	struct my_mmu_table *t = link_table(link);
+
+	return my_mmu_entry_pfn(READ_ONCE(t->entry[link - t->link]));
+}
+
+static struct hlist_head *pfn_bucket(struct my_mmu_shard *shard,
+				     unsigned long pfn)
+{
+	return &shard->bucket[pfn & (shard->buckets - 1)];
+}
+
+static struct hlist_head *first_buckets(struct my_mmu_dev *dev,
+					struct my_mmu_shard *shard)
+{
+	return &dev->first_buckets[(shard - dev->shard) * MY_MMU_BUCKETS_MIN];
+}
+
+static void account_buckets(long n)
+{
+	atomic_long_add(n * (long)sizeof(struct hlist_head), &my_mmu_nr_bytes);
+}
+
+void my_mmu_index_init(struct my_mmu_dev *dev)
+{
+	struct my_mmu_shard *shard;
+
+	for (shard = dev->shard; shard < dev->shard + MY_MMU_SHARDS; shard++) {
+		spin_lock_init(&shard->lock);
+		shard->bucket = first_buckets(dev, shard);
+		shard->buckets = MY_MMU_BUCKETS_MIN;
+	}
+	account_buckets(ARRAY_SIZE(dev->first_buckets));
+}
+
+void my_mmu_index_destroy(struct my_mmu_dev *dev)
+{
+	struct my_mmu_shard *shard;
+
+	for (shard = dev->shard; shard < dev->shard + MY_MMU_SHARDS; shard++) {
+		struct my_mmu_buckets b = { shard->buckets, shard->bucket };
+
+		WARN_ON_ONCE(shard->count);
+		my_mmu_buckets_free(dev, &b);
+	}
+	account_buckets(-(long)ARRAY_SIZE(dev->first_buckets));
+}
+
+/**
+ * __my_mmu_index_add() - put an entry into the reverse index
+ * @dev: external MMU
+ * @t: leaf table
+ * @address: of an entry that has just been set
+ *
+ * Also exports the page to the rmap chain, in this critical section: see
+ * the export filter in rmap/chain.c.
+ *
+ * Context: any; the lock that protects the page's shard is held.
+ */
+void __my_mmu_index_add(struct my_mmu_dev *dev, struct my_mmu_table *t,
+			unsigned long address)
+{
+	unsigned int slot = my_mmu_slot(t, address);
+	unsigned long pfn = my_mmu_entry_pfn(t->entry[slot]);
+	struct my_mmu_shard *shard = my_mmu_shard(dev, pfn);
+
+	hlist_add_head(&t->link[slot], pfn_bucket(shard, pfn));
+	if (++shard->count > ENTRIES_PER_BUCKET * shard->buckets)
+		set_bit(shard - dev->shard, dev->crowded);
+	mmu_rmap_export_page(pfn_to_page(pfn));
+}
+EXPORT_SYMBOL_GPL(__my_mmu_index_add);
+
+static void drop_empty_buckets(struct my_mmu_dev *dev,
+			       struct my_mmu_shard *shard)
+{
+	struct my_mmu_buckets b = { shard->buckets, shard->bucket };
+
+	shard->bucket = first_buckets(dev, shard);
+	shard->buckets = MY_MMU_BUCKETS_MIN;
+	my_mmu_buckets_free(dev, &b);
+}
+
+/**
+ * __my_mmu_index_del() - take an entry out of the reverse index
+ * @dev: external MMU
+ * @t: leaf table
+ * @address: of an entry that is still set, and in the index
+ *
+ * Context: any; the lock that protects the page's shard is held.
+ */
+void __my_mmu_index_del(struct my_mmu_dev *dev, struct my_mmu_table *t,
+			unsigned long address)
+{
+	unsigned int slot = my_mmu_slot(t, address);
+	struct my_mmu_shard *shard;
+
+	shard = my_mmu_shard(dev, my_mmu_entry_pfn(t->entry[slot]));
+	hlist_del_init(&t->link[slot]);
+	if (!--shard->count && shard->buckets > BUCKETS_KEEP)
+		drop_empty_buckets(dev, shard);
+}
+EXPORT_SYMBOL_GPL(__my_mmu_index_del);
+
+/**
+ * __my_mmu_index_find() - find an address that maps a page
+ * @dev: external MMU
+ * @pfn: the page
+ *
+ * Context: any; the lock that protects the page's shard is held.
+ * Return: one of possibly several addresses, or -EFAULT if there is none.
+ */
+unsigned long __my_mmu_index_find(struct my_mmu_dev *dev, unsigned long pfn)
+{
+	struct my_mmu_shard *shard = my_mmu_shard(dev, pfn);
+	struct hlist_node *link;
+
+	hlist_for_each(link, pfn_bucket(shard, pfn))
+		if (link_pfn(link) == pfn)
+			return link_address(link);
+	return -EFAULT;
+}
+EXPORT_SYMBOL_GPL(__my_mmu_index_find);
+
+/**
+ * my_mmu_buckets_alloc() - allocate room for a shard that wants to grow
+ * @shard: read without its lock, so only an estimate
+ * @b: out: the new, empty buckets
+ *
+ * Context: may sleep; no locks.
+ * Return: 0, or -ENOMEM; then the shard has longer chains, and works.
+ */
+int my_mmu_buckets_alloc(struct my_mmu_shard *shard, struct my_mmu_buckets *b)
+{
+	unsigned int count = max(READ_ONCE(shard->count),
+				 ENTRIES_PER_BUCKET * MY_MMU_BUCKETS_MIN);
+
+	b->buckets = rounddown_pow_of_two(2 * count / ENTRIES_PER_BUCKET);
+	b->bucket = kcalloc(b->buckets, sizeof(*b->bucket),
+			    GFP_KERNEL_ACCOUNT | __GFP_NOWARN | __GFP_NORETRY);
+	if (!b->bucket)
+		return -ENOMEM;
+	account_buckets(b->buckets);
+	return 0;
+}
+EXPORT_SYMBOL_GPL(my_mmu_buckets_alloc);
+
+/**
+ * __my_mmu_buckets_swap() - rehash a shard into new buckets
+ * @shard: shard
+ * @b: in: new buckets; out: what to free
+ *
+ * Does nothing if somebody else has made the shard as large meanwhile.
+ *
+ * Context: any; the lock that protects @shard is held.
+ */
+void __my_mmu_buckets_swap(struct my_mmu_shard *shard, struct my_mmu_buckets *b)
+{
+	struct my_mmu_buckets old = { shard->buckets, shard->bucket };
+	struct hlist_node *link, *next;
+	unsigned int i;
+
+	if (b->buckets <= old.buckets)
+		return;
+	shard->bucket = b->bucket;
+	shard->buckets = b->buckets;
+	for (i = 0; i < old.buckets; i++) {
+		for (link = old.bucket[i].first; link; link = next) {
+			next = link->next;
+			hlist_add_head(link, pfn_bucket(shard, link_pfn(link)));
+		}
+		INIT_HLIST_HEAD(&old.bucket[i]);
+	}
+	*b = old;
+}
+EXPORT_SYMBOL_GPL(__my_mmu_buckets_swap);
+
+/**
+ * my_mmu_buckets_free() - free what __my_mmu_buckets_swap() left
+ * @dev: external MMU; the buckets it was born with are part of it
+ * @b: buckets that nothing is in
+ *
+ * Context: any.
+ */
+void my_mmu_buckets_free(struct my_mmu_dev *dev, struct my_mmu_buckets *b)
+{
+	if (b->bucket >= dev->first_buckets &&
+	    b->bucket < dev->first_buckets + ARRAY_SIZE(dev->first_buckets))
+		return;
+	account_buckets(-(long)b->buckets);
+	kfree(b->bucket);
+}
+EXPORT_SYMBOL_GPL(my_mmu_buckets_free);

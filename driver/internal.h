@@ -1,0 +1,31 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+#ifndef MY_MMU_INTERNAL_H
+#define MY_MMU_INTERNAL_H
+
+#include <linux/atomic.h>
+#include <linux/types.h>
+
+#include "my_mmu.h"
+
+/* What exists now, over all external MMUs. */
+extern atomic_long_t my_mmu_nr_mmus;
+extern atomic_long_t my_mmu_nr_tables;
+extern atomic_long_t my_mmu_nr_bytes;
+
+void my_mmu_index_init(struct my_mmu_dev *dev);
+void my_mmu_index_destroy(struct my_mmu_dev *dev);
+
+/*
+ * engine.c. @dev is attached to current->mm; the caller holds off detach.
+ */
+long my_mmu_engine_populate(struct my_mmu_dev *dev,
+			    struct my_mmu_populate *arg);
+long my_mmu_engine_floor(struct my_mmu_populate *arg);
+long my_mmu_engine_access(struct my_mmu_dev *dev, struct my_mmu_access *arg,
+			  bool write);
+u64 my_mmu_engine_query(struct my_mmu_dev *dev, unsigned long address);
+long my_mmu_engine_verify(struct my_mmu_dev *dev, struct my_mmu_verify *arg);
+long my_mmu_engine_evict(struct my_mmu_evict *arg);
+void my_mmu_engine_stats(struct my_mmu_stats *stats);
+
+#endif /* MY_MMU_INTERNAL_H */

@@ -1,0 +1,465 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * my_mmu_driver: /dev/my_mmu, one test driver for all locking variants
+ *
+ * Checks what user space says, ties an open file to an external MMU, and
+ * calls the device engine. include/my_mmu_uapi.h says what each call does.
+ */
+#define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
+
+#include <linux/capability.h>
+#include <linux/debugfs.h>
+#include <linux/fs.h>
+#include <linux/miscdevice.h>
+#include <linux/mm.h>
+#include <linux/module.h>
+#include <linux/mutex.h>
+#include <linux/rwsem.h>
+#include <linux/seq_file.h>
+#include <linux/slab.h>
+#include <linux/uaccess.h>
+
+#include "internal.h"
+#include "my_mmu.h"
+
+#define CREATE_TRACE_POINTS
+#include "my_mmu_trace.h"
+
+EXPORT_TRACEPOINT_SYMBOL_GPL(my_mmu_attach);
+EXPORT_TRACEPOINT_SYMBOL_GPL(my_mmu_detach);
+EXPORT_TRACEPOINT_SYMBOL_GPL(my_mmu_release);
+EXPORT_TRACEPOINT_SYMBOL_GPL(my_mmu_insert);
+EXPORT_TRACEPOINT_SYMBOL_GPL(my_mmu_zap_page);
+EXPORT_TRACEPOINT_SYMBOL_GPL(my_mmu_zap_range);
+EXPORT_TRACEPOINT_SYMBOL_GPL(my_mmu_invalidate_start);
+EXPORT_TRACEPOINT_SYMBOL_GPL(my_mmu_invalidate_end);
+EXPORT_TRACEPOINT_SYMBOL_GPL(my_mmu_rmap_invalidate);
+
+DEFINE_PER_CPU(struct my_mmu_counters, my_mmu_counters);
+EXPORT_PER_CPU_SYMBOL_GPL(my_mmu_counters);
+
+atomic_long_t my_mmu_nr_mmus = ATOMIC_LONG_INIT(0);
+atomic_long_t my_mmu_nr_tables = ATOMIC_LONG_INIT(0);
+atomic_long_t my_mmu_nr_bytes = ATOMIC_LONG_INIT(0);
+
+static struct dentry *my_mmu_debugfs;
+
+/*
+ * Variants
+ */
+static LIST_HEAD(variants);
+static DEFINE_MUTEX(variants_mutex);	/* protects variants */
+
+static struct my_mmu_variant *__find_variant(const char *name)
+{
+	struct my_mmu_variant *v;
+
+	lockdep_assert_held(&variants_mutex);
+	list_for_each_entry(v, &variants, node)
+		if (!strcmp(v->name, name))
+			return v;
+	return NULL;
+}
+
+/* Find a variant and keep its module from going. */
+static struct my_mmu_variant *get_variant(const char *name)
+{
+	struct my_mmu_variant *v;
+
+	mutex_lock(&variants_mutex);
+	v = __find_variant(name);
+	if (v && !try_module_get(v->owner))
+		v = NULL;
+	mutex_unlock(&variants_mutex);
+	return v;
+}
+
+/**
+ * my_mmu_register_variant() - offer a locking strategy to user space
+ * @variant: all fields but @node set
+ *
+ * Context: may sleep.
+ * Return: 0, or -EEXIST if the name is taken.
+ */
+int my_mmu_register_variant(struct my_mmu_variant *variant)
+{
+	int err = 0;
+
+	mutex_lock(&variants_mutex);
+	if (__find_variant(variant->name))
+		err = -EEXIST;
+	else
+		list_add_tail(&variant->node, &variants);
+	mutex_unlock(&variants_mutex);
+	return err;
+}
+EXPORT_SYMBOL_GPL(my_mmu_register_variant);
+
+/**
+ * my_mmu_unregister_variant() - withdraw a locking strategy
+ * @variant: a registered one; nobody is attached, since that holds a
+ *	reference to its module
+ *
+ * Context: may sleep.
+ */
+void my_mmu_unregister_variant(struct my_mmu_variant *variant)
+{
+	mutex_lock(&variants_mutex);
+	list_del(&variant->node);
+	mutex_unlock(&variants_mutex);
+}
+EXPORT_SYMBOL_GPL(my_mmu_unregister_variant);
+
+/*
+ * Open files
+ */
+struct my_mmu_file {
+	struct rw_semaphore rwsem;	/* write: attach, detach; read: use */
+	struct my_mmu_dev *dev;		/* NULL: not attached */
+};
+
+static int my_mmu_open(struct inode *inode, struct file *file)
+{
+	struct my_mmu_file *f = kzalloc(sizeof(*f), GFP_KERNEL_ACCOUNT);
+
+	if (!f)
+		return -ENOMEM;
+	init_rwsem(&f->rwsem);
+	file->private_data = f;
+	return nonseekable_open(inode, file);
+}
+
+static void detach(struct my_mmu_file *f)
+{
+	const struct my_mmu_variant *v = f->dev->variant;
+
+	trace_my_mmu_detach(f->dev);
+	v->detach(f->dev);
+	f->dev = NULL;
+	module_put(v->owner);
+}
+
+static int my_mmu_close(struct inode *inode, struct file *file)
+{
+	struct my_mmu_file *f = file->private_data;
+
+	if (f->dev)
+		detach(f);
+	kfree(f);
+	return 0;
+}
+
+/* May the caller use the external MMU of this file? */
+static int check_attached(struct my_mmu_file *f)
+{
+	if (!f->dev)
+		return -ENOTCONN;
+	if (READ_ONCE(f->dev->dead))
+		return -ESRCH;
+	if (current->mm != f->dev->mm)
+		return -EIO;
+	return 0;
+}
+
+static int check_range(u64 addr, u64 len)
+{
+	if (!len)
+		return -EINVAL;
+	if (addr >= TASK_SIZE || len > TASK_SIZE - addr)
+		return -EFAULT;
+	return 0;
+}
+
+static int check_pages(u64 addr, u64 len)
+{
+	if (!PAGE_ALIGNED(addr) || !PAGE_ALIGNED(len))
+		return -EINVAL;
+	return check_range(addr, len);
+}
+
+/*
+ * One function per ioctl: @arg points to a copy of the argument, which goes
+ * back to user space also on error.
+ */
+static long ioctl_attach(struct my_mmu_file *f, void *arg)
+{
+	struct my_mmu_attach *a = arg;
+	struct my_mmu_variant *v;
+	struct my_mmu_dev *dev;
+
+	if (a->flags & ~MY_MMU_ATTACH_RMAP_ONLY || a->reserved)
+		return -EINVAL;
+	if (f->dev)
+		return -EBUSY;
+	a->variant[MY_MMU_VARIANT_LEN - 1] = '\0';
+	v = get_variant(a->variant);
+	if (!v)
+		return -ENODEV;
+	dev = v->attach(current->mm, a->flags);
+	if (IS_ERR(dev)) {
+		module_put(v->owner);
+		return PTR_ERR(dev);
+	}
+	f->dev = dev;
+	my_mmu_count(attaches);
+	trace_my_mmu_attach(dev);
+	return 0;
+}
+
+static long ioctl_detach(struct my_mmu_file *f, void *arg)
+{
+	if (!f->dev)
+		return -ENOTCONN;
+	detach(f);
+	return 0;
+}
+
+static int check_populate(struct my_mmu_populate *a)
+{
+	if (a->flags & ~MY_MMU_POPULATE_WRITE || a->batch > MY_MMU_BATCH_MAX)
+		return -EINVAL;
+	return check_pages(a->addr, a->len);
+}
+
+static long ioctl_populate(struct my_mmu_file *f, void *arg)
+{
+	int err = check_attached(f) ?: check_populate(arg);
+
+	return err ?: my_mmu_engine_populate(f->dev, arg);
+}
+
+static long ioctl_gup_floor(struct my_mmu_file *f, void *arg)
+{
+	return check_populate(arg) ?: my_mmu_engine_floor(arg);
+}
+
+static long ioctl_access(struct my_mmu_file *f, struct my_mmu_access *a,
+			 bool write)
+{
+	int err = check_attached(f) ?: check_range(a->addr, a->len);
+
+	return err ?: my_mmu_engine_access(f->dev, a, write);
+}
+
+static long ioctl_read(struct my_mmu_file *f, void *arg)
+{
+	return ioctl_access(f, arg, false);
+}
+
+static long ioctl_write(struct my_mmu_file *f, void *arg)
+{
+	return ioctl_access(f, arg, true);
+}
+
+static long ioctl_query(struct my_mmu_file *f, void *arg)
+{
+	struct my_mmu_query *q = arg;
+	u64 entry;
+	int err;
+
+	err = check_attached(f) ?: check_range(q->addr, 1);
+	if (err)
+		return err;
+	if (q->reserved)
+		return -EINVAL;
+	entry = my_mmu_engine_query(f->dev, q->addr);
+	q->flags = entry & MY_MMU_PRESENT ? MY_MMU_ENTRY_PRESENT : 0;
+	if (entry & MY_MMU_WRITE_OK)
+		q->flags |= MY_MMU_ENTRY_WRITE;
+	if (entry & MY_MMU_ACCESSED)
+		q->flags |= MY_MMU_ENTRY_ACCESSED;
+	q->pfn = capable(CAP_SYS_ADMIN) ? my_mmu_entry_pfn(entry) : 0;
+	return 0;
+}
+
+static long ioctl_verify(struct my_mmu_file *f, void *arg)
+{
+	struct my_mmu_verify *v = arg;
+	int err = check_attached(f);
+
+	if (!err && (v->addr || v->len))
+		err = check_pages(v->addr, v->len);
+	return err ?: my_mmu_engine_verify(f->dev, v);
+}
+
+static long ioctl_evict(struct my_mmu_file *f, void *arg)
+{
+	struct my_mmu_evict *e = arg;
+
+	return check_range(e->addr, 1) ?: my_mmu_engine_evict(e);
+}
+
+static long ioctl_configure(struct my_mmu_file *f, void *arg)
+{
+	struct my_mmu_device_config *c = arg;
+	int err = check_attached(f);
+
+	if (err)
+		return err;
+	if (c->reserved || c->shootdown_us > MY_MMU_SHOOTDOWN_MAX_US)
+		return -EINVAL;
+	if (c->shootdown_us && !capable(CAP_SYS_ADMIN))
+		return -EPERM;
+	WRITE_ONCE(f->dev->shootdown_us, c->shootdown_us);
+	return 0;
+}
+
+static long ioctl_get_stats(struct my_mmu_file *f, void *arg)
+{
+	my_mmu_engine_stats(arg);
+	return 0;
+}
+
+struct my_mmu_ioctl {
+	unsigned int cmd;
+	bool exclusive;		/* changes what the file is attached to */
+	long (*call)(struct my_mmu_file *f, void *arg);
+};
+
+static const struct my_mmu_ioctl ioctls[] = {
+	{ MY_MMU_ATTACH,	true,	ioctl_attach },
+	{ MY_MMU_DETACH,	true,	ioctl_detach },
+	{ MY_MMU_POPULATE,	false,	ioctl_populate },
+	{ MY_MMU_READ,		false,	ioctl_read },
+	{ MY_MMU_WRITE,		false,	ioctl_write },
+	{ MY_MMU_QUERY,		false,	ioctl_query },
+	{ MY_MMU_VERIFY,	false,	ioctl_verify },
+	{ MY_MMU_EVICT,		false,	ioctl_evict },
+	{ MY_MMU_CONFIGURE,	false,	ioctl_configure },
+	{ MY_MMU_GET_STATS,	false,	ioctl_get_stats },
+	{ MY_MMU_GUP_FLOOR,	false,	ioctl_gup_floor },
+};
+
+static long call_locked(struct my_mmu_file *f, const struct my_mmu_ioctl *ioc,
+			void *arg)
+{
+	long ret;
+
+	if (ioc->exclusive) {
+		if (down_write_killable(&f->rwsem))
+			return -EINTR;
+		ret = ioc->call(f, arg);
+		up_write(&f->rwsem);
+	} else {
+		if (down_read_killable(&f->rwsem))
+			return -EINTR;
+		ret = ioc->call(f, arg);
+		up_read(&f->rwsem);
+	}
+	return ret;
+}
+
+static long my_mmu_ioctl(struct file *file, unsigned int cmd,
+			 unsigned long user_arg)
+{
+	const struct my_mmu_ioctl *ioc = ioctls;
+	void __user *user = (void __user *)user_arg;
+	union {
+		struct my_mmu_attach attach;
+		struct my_mmu_populate populate;
+		struct my_mmu_access access;
+		struct my_mmu_verify verify;
+		struct my_mmu_stats stats;
+	} arg = {};
+	long ret;
+
+	while (ioc->cmd != cmd)
+		if (++ioc == ioctls + ARRAY_SIZE(ioctls))
+			return -ENOTTY;
+	if (_IOC_DIR(cmd) & _IOC_WRITE &&
+	    copy_from_user(&arg, user, _IOC_SIZE(cmd)))
+		return -EFAULT;
+	ret = call_locked(file->private_data, ioc, &arg);
+	if (_IOC_DIR(cmd) & _IOC_READ &&
+	    copy_to_user(user, &arg, _IOC_SIZE(cmd)))
+		return -EFAULT;
+	return ret;
+}
+
+static const struct file_operations my_mmu_fops = {
+	.owner		= THIS_MODULE,
+	.open		= my_mmu_open,
+	.release	= my_mmu_close,
+	.unlocked_ioctl	= my_mmu_ioctl,
+	.compat_ioctl	= compat_ptr_ioctl,
+};
+
+static struct miscdevice my_mmu_misc = {
+	.minor	= MISC_DYNAMIC_MINOR,
+	.name	= "my_mmu",
+	.mode	= 0666,
+	.fops	= &my_mmu_fops,
+};
+
+/*
+ * /sys/kernel/debug/my_mmu/
+ */
+#define STAT(name) { #name, offsetof(struct my_mmu_stats, name) / sizeof(u64) }
+
+static const struct {
+	const char *name;
+	size_t index;
+} stat_names[] = {
+	STAT(mmus), STAT(entries), STAT(tables), STAT(bytes), STAT(attaches),
+	STAT(populated_pages), STAT(populate_batches), STAT(retries),
+	STAT(waits), STAT(invalidations), STAT(nonblockable),
+	STAT(zapped_pages), STAT(rmap_callbacks), STAT(rmap_zaps),
+	STAT(aging), STAT(device_reads), STAT(device_writes),
+	STAT(device_faults), STAT(contended), STAT(rmap_hooked),
+	STAT(rmap_walks), STAT(rmap_filtered), STAT(rmap_hook_active),
+};
+
+static int stats_show(struct seq_file *s, void *unused)
+{
+	struct my_mmu_stats stats;
+	size_t i;
+
+	BUILD_BUG_ON(ARRAY_SIZE(stat_names) != sizeof(stats) / sizeof(u64));
+	my_mmu_engine_stats(&stats);
+	for (i = 0; i < ARRAY_SIZE(stat_names); i++)
+		seq_printf(s, "%-16s %llu\n", stat_names[i].name,
+			   ((u64 *)&stats)[stat_names[i].index]);
+	return 0;
+}
+DEFINE_SHOW_ATTRIBUTE(stats);
+
+static int variants_show(struct seq_file *s, void *unused)
+{
+	struct my_mmu_variant *v;
+
+	mutex_lock(&variants_mutex);
+	list_for_each_entry(v, &variants, node)
+		seq_printf(s, "%s\n", v->name);
+	mutex_unlock(&variants_mutex);
+	return 0;
+}
+DEFINE_SHOW_ATTRIBUTE(variants);
+
+static int __init my_mmu_driver_init(void)
+{
+	int err = misc_register(&my_mmu_misc);
+
+	if (err) {
+		pr_err("cannot make /dev/my_mmu (error %d): see what else has claimed the name in /proc/misc\n",
+		       err);
+		return err;
+	}
+	my_mmu_debugfs = debugfs_create_dir("my_mmu", NULL);
+	debugfs_create_file("stats", 0444, my_mmu_debugfs, NULL, &stats_fops);
+	debugfs_create_file("variants", 0444, my_mmu_debugfs, NULL,
+			    &variants_fops);
+	return 0;
+}
+
+static void __exit my_mmu_driver_exit(void)
+{
+	debugfs_remove_recursive(my_mmu_debugfs);
+	misc_deregister(&my_mmu_misc);
+	rcu_barrier();		/* leaf tables on their way out */
+}
+
+module_init(my_mmu_driver_init);
+module_exit(my_mmu_driver_exit);
+
+MODULE_DESCRIPTION("Test driver for external MMUs under several lockings");
+MODULE_LICENSE("GPL");

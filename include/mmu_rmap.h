@@ -1,0 +1,67 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * mmu_rmap.h - a notifier chain for pages, walked after the VM's own rmaps
+ *
+ * The second notifier class of the 2008 patches: where an mmu_notifier is
+ * told of one address space and a range in it, an mmu_rmap_notifier is told
+ * of a page, wherever it may be mapped. Its callback may sleep.
+ *
+ * To be told of a page, export it: mmu_rmap_export_page() under the lock that
+ * the callback takes, in the same critical section that makes the mapping.
+ */
+#ifndef MMU_RMAP_H
+#define MMU_RMAP_H
+
+#include <linux/list.h>
+#include <linux/mm_types.h>
+#include <linux/types.h>
+
+struct mmu_rmap_notifier;
+
+/**
+ * struct mmu_rmap_notifier_ops - what the chain calls
+ * @invalidate_page: remove every external mapping of the page. The VM has
+ *	modified or removed all ptes of the page before. Context: page locked
+ *	and referenced by the caller, no spinlocks, may sleep; may run for
+ *	several pages at once.
+ */
+struct mmu_rmap_notifier_ops {
+	void (*invalidate_page)(struct mmu_rmap_notifier *mrn,
+				struct page *page);
+};
+
+/**
+ * struct mmu_rmap_notifier - one subscriber of the chain
+ * @ops: set by the subscriber before it registers
+ * @node: private to the chain
+ */
+struct mmu_rmap_notifier {
+	const struct mmu_rmap_notifier_ops *ops;
+	struct hlist_node node;
+};
+
+/**
+ * struct mmu_rmap_stats - what the chain has seen since it was loaded
+ * @hooked: calls of the VM's functions that passed the hook
+ * @walks: pages for which the chain ran
+ * @filtered: folios that nobody had exported, and so cost a look-up only
+ * @in_flight: walks that are going on now
+ * @hook_active: the VM feeds the chain
+ */
+struct mmu_rmap_stats {
+	u64	hooked;
+	u64	walks;
+	u64	filtered;
+	u64	in_flight;
+	bool	hook_active;
+};
+
+void mmu_rmap_notifier_register(struct mmu_rmap_notifier *mrn);
+void mmu_rmap_notifier_unregister(struct mmu_rmap_notifier *mrn);
+int mmu_rmap_prepare_export(struct page **pages, long npages);
+void mmu_rmap_export_page(struct page *page);
+unsigned long mmu_rmap_invalidate_folio(struct folio *folio);
+bool mmu_rmap_walk_in_progress(void);
+void mmu_rmap_get_stats(struct mmu_rmap_stats *stats);
+
+#endif /* MMU_RMAP_H */

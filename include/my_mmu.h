@@ -1,0 +1,294 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * my_mmu.h - what the driver and the locking variants share
+ *
+ * The driver has everything that does not depend on locking: the device page
+ * table, the reverse index, the device engine, the character device. It never
+ * takes a lock on a table or an index. A variant (struct my_mmu_variant) has
+ * all that does, and calls down into the driver with its locks held.
+ *
+ * Names in this project:
+ *
+ *	@m	struct my_mmu, one external MMU as a variant sees it
+ *	@dev	struct my_mmu_dev, its part that the driver sees
+ *	@t	struct my_mmu_table, one leaf table: 2 MiB of addresses
+ *	@entry	one translation: pfn and flag bits
+ *	@slot	index of an entry in its leaf table, 0..511
+ *
+ * A function whose name starts with two underscores must be called with the
+ * lock that protects what it touches; which lock that is differs between the
+ * variants, and stands at the call.
+ */
+#ifndef MY_MMU_H
+#define MY_MMU_H
+
+#include <linux/hash.h>
+#include <linux/list.h>
+#include <linux/mm.h>
+#include <linux/percpu.h>
+#include <linux/spinlock.h>
+#include <linux/xarray.h>
+
+#include "my_mmu_uapi.h"
+
+struct module;
+struct my_mmu_dev;
+
+/*
+ * Entries
+ */
+#define MY_MMU_PRESENT	BIT_ULL(0)
+#define MY_MMU_WRITE_OK	BIT_ULL(1)
+#define MY_MMU_ACCESSED	BIT_ULL(2)
+#define MY_MMU_INDEXED	BIT_ULL(3)	/* linked in the reverse index */
+
+static inline unsigned long my_mmu_entry_pfn(u64 entry)
+{
+	return entry >> PAGE_SHIFT;
+}
+
+/*
+ * Leaf tables
+ */
+#define MY_MMU_TABLE_SHIFT	21
+#define MY_MMU_TABLE_SIZE	(1UL << MY_MMU_TABLE_SHIFT)
+#define MY_MMU_TABLE_SLOTS	(MY_MMU_TABLE_SIZE >> PAGE_SHIFT)
+
+/**
+ * struct my_mmu_table - leaf table: the entries of 2 MiB of addresses
+ * @base: address of slot 0; constant
+ * @entry: the entries, one page of them, as the hardware would see it
+ * @link: per entry, its place in the reverse index; two pages
+ * @lock: for variants that lock each table; the others leave it alone
+ * @used: number of present entries
+ * @pins: populates that hold the table across their page lookup
+ * @seq: invalidations of this table that have ended; for split locks
+ * @zaps: entries ever removed: tells a reused entry from an old one
+ * @dead: taken out of the tree; look it up again
+ * @rcu: frees the table when nobody can be about to lock it
+ *
+ * Which lock protects the fields from @entry on is the variant's choice.
+ */
+struct my_mmu_table {
+	unsigned long		base;
+	u64			*entry;
+	struct hlist_node	*link;
+	spinlock_t		lock;
+	unsigned int		used;
+	unsigned int		pins;
+	unsigned long		seq;
+	unsigned long		zaps;
+	bool			dead;
+	struct rcu_head		rcu;
+};
+
+/*
+ * Reverse index: pfn -> addresses. A hash table in shards, so that a variant
+ * can lock one shard at a time and each can grow by itself. Runs of 64 pfns
+ * share a shard and neighbouring buckets: pages that were allocated together
+ * are looked for together.
+ */
+#define MY_MMU_SHARD_BITS	6
+#define MY_MMU_SHARDS		(1U << MY_MMU_SHARD_BITS)
+#define MY_MMU_BUCKETS_MIN	8U	/* per shard, part of struct my_mmu_dev */
+
+struct my_mmu_shard {
+	spinlock_t		lock;	/* for variants with split locks */
+	unsigned int		count;	/* entries */
+	unsigned int		buckets;	/* a power of two */
+	struct hlist_head	*bucket;
+};
+
+/**
+ * struct my_mmu_dev - an external MMU, as far as locking does not matter
+ * @variant: whose it is; constant
+ * @mm: address space that it mirrors; constant, and the notifier keeps the
+ *	structure (not the memory) alive
+ * @flags: MY_MMU_ATTACH_*; constant
+ * @shootdown_us: microseconds that the device takes to answer
+ * @dead: set once by the variant's release: nothing may be entered any more
+ * @tables: address >> MY_MMU_TABLE_SHIFT -> struct my_mmu_table
+ * @shard: the reverse index
+ * @crowded: bit per shard that wants more buckets
+ */
+struct my_mmu_dev {
+	const struct my_mmu_variant	*variant;
+	struct mm_struct		*mm;
+	u32				flags;
+	u32				shootdown_us;
+	bool				dead;
+	struct xarray			tables;
+	struct my_mmu_shard		shard[MY_MMU_SHARDS];
+	DECLARE_BITMAP(crowded, MY_MMU_SHARDS);
+	struct hlist_head		first_buckets[MY_MMU_SHARDS *
+						      MY_MMU_BUCKETS_MIN];
+};
+
+/* Called for a present entry with its lock held; non-zero ends the walk. */
+typedef int (*my_mmu_walk_fn)(struct my_mmu_table *t, unsigned int slot,
+			      void *arg);
+
+/**
+ * struct my_mmu_variant - one locking strategy
+ * @name: as user space names it
+ * @owner: module that cannot go while somebody is attached
+ * @attach: Make (or share) the external MMU of @mm, which is current->mm.
+ *	Context: may sleep. Return: it, or ERR_PTR(-ENOMEM or -EINTR).
+ * @detach: Give it back. When the last user has, nothing is mapped any more
+ *	and nothing can be. Context: may sleep.
+ * @populate: Look up and enter @npages pages from @address on, all in one
+ *	leaf table; @pages is room for their pointers. Context: may sleep;
+ *	current->mm is the mirrored one. Return: number of pages entered, at
+ *	least 1, or -EAGAIN when an invalidation came in between, -ESRCH after
+ *	release, -EINTR, -ENOMEM, or what get_user_pages_fast() returns.
+ * @walk: Call @fn on each present entry of [start, end) under the lock that
+ *	protects it. Context: may sleep between tables. Return: what @fn
+ *	returned last, or 0.
+ * @node: private to the driver
+ */
+struct my_mmu_variant {
+	const char		*name;
+	struct module		*owner;
+	struct my_mmu_dev *	(*attach)(struct mm_struct *mm, u32 flags);
+	void			(*detach)(struct my_mmu_dev *dev);
+	long			(*populate)(struct my_mmu_dev *dev,
+					    unsigned long address,
+					    unsigned int npages, bool write,
+					    struct page **pages);
+	int			(*walk)(struct my_mmu_dev *dev,
+					unsigned long start, unsigned long end,
+					my_mmu_walk_fn fn, void *arg);
+	struct list_head	node;
+};
+
+int my_mmu_register_variant(struct my_mmu_variant *variant);
+void my_mmu_unregister_variant(struct my_mmu_variant *variant);
+
+void my_mmu_dev_init(struct my_mmu_dev *dev,
+		     const struct my_mmu_variant *variant,
+		     struct mm_struct *mm);
+void my_mmu_dev_destroy(struct my_mmu_dev *dev);
+
+/*
+ * Device page table
+ */
+int my_mmu_table_create(struct my_mmu_dev *dev, unsigned long address);
+void __my_mmu_table_remove(struct my_mmu_dev *dev, struct my_mmu_table *t);
+bool __my_mmu_entry_set(struct my_mmu_table *t, unsigned long address,
+			struct page *page, bool write);
+void __my_mmu_entry_clear(struct my_mmu_table *t, unsigned long address);
+
+/* Finds the leaf table of an address, or NULL. Context: any. */
+static inline struct my_mmu_table *my_mmu_table_find(struct my_mmu_dev *dev,
+						     unsigned long address)
+{
+	return xa_load(&dev->tables, address >> MY_MMU_TABLE_SHIFT);
+}
+
+/* Visits the leaf tables that overlap [start, end), lowest first. */
+#define my_mmu_for_each_table(dev, t, index, start, end)		\
+	xa_for_each_range(&(dev)->tables, index, t,			\
+			  (start) >> MY_MMU_TABLE_SHIFT,		\
+			  ((end) - 1) >> MY_MMU_TABLE_SHIFT)
+
+static inline unsigned int my_mmu_slot(struct my_mmu_table *t,
+				       unsigned long address)
+{
+	return (address - t->base) >> PAGE_SHIFT;
+}
+
+/* First slot of @t in [start, ...). */
+static inline unsigned int my_mmu_first_slot(struct my_mmu_table *t,
+					     unsigned long start)
+{
+	return start <= t->base ? 0 : my_mmu_slot(t, start);
+}
+
+/* Slot after the last one of @t in [..., end), which overlaps @t. */
+static inline unsigned int my_mmu_end_slot(struct my_mmu_table *t,
+					   unsigned long end)
+{
+	unsigned long last = (end - 1 - t->base) >> PAGE_SHIFT;
+
+	return min(last, MY_MMU_TABLE_SLOTS - 1) + 1;
+}
+
+static inline unsigned long my_mmu_slot_address(struct my_mmu_table *t,
+						unsigned int slot)
+{
+	return t->base + ((unsigned long)slot << PAGE_SHIFT);
+}
+
+int __my_mmu_walk_table(struct my_mmu_table *t, unsigned long start,
+			unsigned long end, my_mmu_walk_fn fn, void *arg);
+int my_mmu_age_entry(struct my_mmu_table *t, unsigned int slot, void *clear);
+
+/*
+ * Reverse index
+ */
+static inline struct my_mmu_shard *my_mmu_shard(struct my_mmu_dev *dev,
+						unsigned long pfn)
+{
+	return &dev->shard[hash_64(pfn >> 6, MY_MMU_SHARD_BITS)];
+}
+
+void __my_mmu_index_add(struct my_mmu_dev *dev, struct my_mmu_table *t,
+			unsigned long address);
+void __my_mmu_index_del(struct my_mmu_dev *dev, struct my_mmu_table *t,
+			unsigned long address);
+unsigned long __my_mmu_index_find(struct my_mmu_dev *dev, unsigned long pfn);
+
+struct my_mmu_buckets {
+	unsigned int		buckets;
+	struct hlist_head	*bucket;
+};
+
+int my_mmu_buckets_alloc(struct my_mmu_shard *shard,
+			 struct my_mmu_buckets *b);
+void __my_mmu_buckets_swap(struct my_mmu_shard *shard,
+			   struct my_mmu_buckets *b);
+void my_mmu_buckets_free(struct my_mmu_dev *dev, struct my_mmu_buckets *b);
+
+/*
+ * Device
+ */
+void my_mmu_put_pages(struct page **pages, long npages);
+void my_mmu_shootdown(struct my_mmu_dev *dev, unsigned long zapped,
+		      bool blockable);
+
+/*
+ * Statistics, per CPU. The names are those of struct my_mmu_stats.
+ */
+struct my_mmu_counters {
+	u64	attaches;
+	u64	populated_pages;
+	u64	populate_batches;
+	u64	retries;
+	u64	waits;
+	u64	invalidations;
+	u64	nonblockable;
+	u64	zapped_pages;
+	u64	rmap_callbacks;
+	u64	rmap_zaps;
+	u64	aging;
+	u64	device_reads;
+	u64	device_writes;
+	u64	device_faults;
+	u64	contended;
+};
+
+DECLARE_PER_CPU(struct my_mmu_counters, my_mmu_counters);
+
+#define my_mmu_count(name)	  this_cpu_inc(my_mmu_counters.name)
+#define my_mmu_count_n(name, n)	  this_cpu_add(my_mmu_counters.name, n)
+
+/* spin_lock() that counts the acquisitions that had to wait. */
+static inline void my_mmu_spin_lock(spinlock_t *lock) __acquires(lock)
+{
+	if (spin_trylock(lock))
+		return;
+	my_mmu_count(contended);
+	spin_lock(lock);
+}
+
+#endif /* MY_MMU_H */

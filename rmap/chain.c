@@ -1,0 +1,381 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * mmu_rmap: a notifier chain for pages, fed by the VM on a stock kernel
+ *
+ * Christoph Lameter's patches of February 2008 gave a struct page a flag,
+ * PageExternalRmap, and had try_to_unmap() and page_mkclean() call a chain
+ * for flagged pages once all ptes were done. This file is that chain; hook.c
+ * has the VM call it.
+ *
+ * The 2008 chain was walked under rcu_read_lock(), where the sleep that it
+ * was made for is forbidden. This one is walked under SRCU.
+ *
+ * The export filter. A page flag is not to be had, so one bit per page
+ * stands in for it, in chunks that are allocated where pages are exported.
+ * The bit is cleared before the chain is walked and set in the critical
+ * section that makes a mapping. Either order of the two sections is right:
+ *
+ *	exporting CPU                   evicting CPU
+ *	                                test_and_clear(bit)
+ *	lock
+ *	  make mapping, set bit
+ *	unlock
+ *	                                callback: lock, finds mapping, unlock
+ *
+ * leaves a bit without a mapping, which costs one idle walk later, and
+ *
+ *	                                test_and_clear(bit)
+ *	                                callback: lock, finds none, unlock
+ *	lock
+ *	  make mapping, set bit
+ *	unlock
+ *
+ * leaves mapping and bit. Clearing after the walk, as 2008 did, would lose
+ * the bit of a mapping made in between.
+ */
+#define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
+
+#include <linux/bitmap.h>
+#include <linux/hash.h>
+#include <linux/mm.h>
+#include <linux/module.h>
+#include <linux/pagemap.h>
+#include <linux/sched.h>
+#include <linux/slab.h>
+#include <linux/spinlock.h>
+#include <linux/srcu.h>
+#include <linux/xarray.h>
+
+#include "internal.h"
+#include "mmu_rmap.h"
+
+static bool hook = true;
+module_param(hook, bool, 0444);
+MODULE_PARM_DESC(hook, "let the VM feed the chain through ftrace (default: 1)");
+
+DEFINE_STATIC_SRCU(mmu_rmap_srcu);
+static HLIST_HEAD(mmu_rmap_list);
+static DEFINE_MUTEX(mmu_rmap_list_mutex);	/* writers of mmu_rmap_list */
+
+struct mmu_rmap_counters {
+	u64 hooked;
+	u64 walks;
+	u64 filtered;
+	long in_flight;		/* may go negative on one CPU: only the sum counts */
+};
+
+static DEFINE_PER_CPU(struct mmu_rmap_counters, mmu_rmap_counters);
+
+/**
+ * mmu_rmap_notifier_register() - subscribe to the chain
+ * @mrn: subscriber; @mrn->ops set
+ *
+ * Context: may sleep. Callbacks can arrive before this returns.
+ */
+void mmu_rmap_notifier_register(struct mmu_rmap_notifier *mrn)
+{
+	mutex_lock(&mmu_rmap_list_mutex);
+	hlist_add_head_rcu(&mrn->node, &mmu_rmap_list);
+	mutex_unlock(&mmu_rmap_list_mutex);
+}
+EXPORT_SYMBOL_GPL(mmu_rmap_notifier_register);
+
+/**
+ * mmu_rmap_notifier_unregister() - leave the chain
+ * @mrn: subscriber
+ *
+ * Context: may sleep, and waits for callbacks that are running, so it must
+ * not be called from one. No callback is running or will start once this has
+ * returned.
+ */
+void mmu_rmap_notifier_unregister(struct mmu_rmap_notifier *mrn)
+{
+	mutex_lock(&mmu_rmap_list_mutex);
+	hlist_del_rcu(&mrn->node);
+	mutex_unlock(&mmu_rmap_list_mutex);
+	synchronize_srcu(&mmu_rmap_srcu);
+}
+EXPORT_SYMBOL_GPL(mmu_rmap_notifier_unregister);
+
+/*
+ * Export filter
+ */
+#define CHUNK_BITS	(PAGE_SIZE * BITS_PER_BYTE)	/* 128 MiB of memory */
+
+static DEFINE_XARRAY(export_chunks);	/* pfn / CHUNK_BITS -> bitmap page */
+
+static int export_chunk_create(unsigned long index)
+{
+	void *bits = (void *)get_zeroed_page(GFP_KERNEL);
+	int err;
+
+	if (!bits)
+		return -ENOMEM;
+	err = xa_insert(&export_chunks, index, bits, GFP_KERNEL);
+	if (err)
+		free_page((unsigned long)bits);
+	return err == -EBUSY ? 0 : err;
+}
+
+static void export_chunks_free(void)
+{
+	unsigned long index;
+	void *bits;
+
+	xa_for_each(&export_chunks, index, bits)
+		free_page((unsigned long)bits);
+	xa_destroy(&export_chunks);
+}
+
+/**
+ * mmu_rmap_prepare_export() - allocate what exporting these pages takes
+ * @pages: pages that are about to be exported
+ * @npages: how many
+ *
+ * Context: may sleep.
+ * Return: 0 or -ENOMEM.
+ */
+int mmu_rmap_prepare_export(struct page **pages, long npages)
+{
+	unsigned long last = ULONG_MAX;
+	long i;
+	int err;
+
+	for (i = 0; i < npages; i++) {
+		unsigned long index = page_to_pfn(pages[i]) / CHUNK_BITS;
+
+		if (index == last)
+			continue;
+		if (!xa_load(&export_chunks, index)) {
+			err = export_chunk_create(index);
+			if (err)
+				return err;
+		}
+		last = index;
+	}
+	return 0;
+}
+EXPORT_SYMBOL_GPL(mmu_rmap_prepare_export);
+
+/**
+ * mmu_rmap_export_page() - tell the chain that the page is mapped externally
+ * @page: page; mmu_rmap_prepare_export() has succeeded for it
+ *
+ * Context: any; the caller holds the lock that its invalidate_page callback
+ * takes to look for mappings of the page.
+ */
+void mmu_rmap_export_page(struct page *page)
+{
+	unsigned long pfn = page_to_pfn(page);
+	unsigned long *bits = xa_load(&export_chunks, pfn / CHUNK_BITS);
+
+	if (!test_bit(pfn % CHUNK_BITS, bits))
+		set_bit(pfn % CHUNK_BITS, bits);
+}
+EXPORT_SYMBOL_GPL(mmu_rmap_export_page);
+
+/* Lowest exported pfn in [pfn, end), or end. */
+static unsigned long next_exported(unsigned long pfn, unsigned long end)
+{
+	while (pfn < end) {
+		unsigned long base = round_down(pfn, CHUNK_BITS);
+		unsigned long limit = min(end - base, CHUNK_BITS);
+		unsigned long *bits = xa_load(&export_chunks,
+					      base / CHUNK_BITS);
+
+		if (bits) {
+			pfn = base + find_next_bit(bits, limit, pfn - base);
+			if (pfn < base + limit)
+				return pfn;
+		}
+		pfn = base + limit;
+	}
+	return end;
+}
+
+static bool test_and_clear_exported(unsigned long pfn)
+{
+	unsigned long *bits = xa_load(&export_chunks, pfn / CHUNK_BITS);
+
+	return bits && test_and_clear_bit(pfn % CHUNK_BITS, bits);
+}
+
+/*
+ * Walks
+ */
+static void mmu_rmap_invalidate_page(struct page *page)
+{
+	struct mmu_rmap_notifier *mrn;
+
+	hlist_for_each_entry_srcu(mrn, &mmu_rmap_list, node,
+				  srcu_read_lock_held(&mmu_rmap_srcu))
+		mrn->ops->invalidate_page(mrn, page);
+}
+
+/**
+ * mmu_rmap_invalidate_folio() - run the chain on the exported pages of a folio
+ * @folio: locked folio, referenced by the caller
+ *
+ * Context: may sleep; no spinlocks, not inside rcu_read_lock().
+ * Return: number of pages for which the chain ran.
+ */
+unsigned long mmu_rmap_invalidate_folio(struct folio *folio)
+{
+	unsigned long end = folio_pfn(folio) + folio_nr_pages(folio);
+	unsigned long pfn = next_exported(folio_pfn(folio), end);
+	unsigned long walks = 0;
+	int idx;
+
+	WARN_ON_ONCE(!folio_test_locked(folio));
+	if (pfn >= end)
+		return 0;
+	this_cpu_inc(mmu_rmap_counters.in_flight);
+	idx = srcu_read_lock(&mmu_rmap_srcu);
+	for (; pfn < end; pfn = next_exported(pfn + 1, end)) {
+		if (!test_and_clear_exported(pfn))
+			continue;
+		mmu_rmap_invalidate_page(pfn_to_page(pfn));
+		walks++;
+	}
+	srcu_read_unlock(&mmu_rmap_srcu, idx);
+	this_cpu_add(mmu_rmap_counters.walks, walks);
+	this_cpu_dec(mmu_rmap_counters.in_flight);
+	return walks;
+}
+EXPORT_SYMBOL_GPL(mmu_rmap_invalidate_folio);
+
+/*
+ * Tasks inside a hooked function. An external MMU that leaves page-level
+ * events to the chain asks, from its range notifier, whether the caller is
+ * one of them: then the chain will run on this page once the VM is done.
+ */
+#define WALKER_BUCKETS	64
+
+static struct {
+	spinlock_t lock;
+	struct hlist_head head;
+} walkers[WALKER_BUCKETS];
+
+static unsigned int walker_bucket(struct task_struct *task)
+{
+	return hash_ptr(task, ilog2(WALKER_BUCKETS));
+}
+
+static void mark_walker(struct mmu_rmap_walk *walk)
+{
+	unsigned int b = walker_bucket(walk->task);
+
+	spin_lock(&walkers[b].lock);
+	hlist_add_head(&walk->node, &walkers[b].head);
+	spin_unlock(&walkers[b].lock);
+}
+
+static void unmark_walker(struct mmu_rmap_walk *walk)
+{
+	unsigned int b = walker_bucket(walk->task);
+
+	spin_lock(&walkers[b].lock);
+	hlist_del(&walk->node);
+	spin_unlock(&walkers[b].lock);
+}
+
+/**
+ * mmu_rmap_walk_in_progress() - will the chain run once the VM is done here?
+ *
+ * Context: any; asks for the calling task.
+ * Return: true inside a hooked VM function that was called for a folio with
+ * exported pages.
+ */
+bool mmu_rmap_walk_in_progress(void)
+{
+	unsigned int b = walker_bucket(current);
+	struct mmu_rmap_walk *walk;
+	bool found = false;
+
+	spin_lock(&walkers[b].lock);
+	hlist_for_each_entry(walk, &walkers[b].head, node)
+		if (walk->task == current)
+			found = true;
+	spin_unlock(&walkers[b].lock);
+	return found;
+}
+EXPORT_SYMBOL_GPL(mmu_rmap_walk_in_progress);
+
+void mmu_rmap_walk_begin(struct mmu_rmap_walk *walk, struct folio *folio)
+{
+	unsigned long pfn = folio_pfn(folio);
+	unsigned long end = pfn + folio_nr_pages(folio);
+
+	this_cpu_inc(mmu_rmap_counters.hooked);
+	walk->task = current;
+	walk->marked = next_exported(pfn, end) < end;
+	if (!walk->marked) {
+		this_cpu_inc(mmu_rmap_counters.filtered);
+		return;
+	}
+	this_cpu_inc(mmu_rmap_counters.in_flight);
+	mark_walker(walk);
+}
+
+/*
+ * Looks at the filter again: the folio may have been exported since, by a
+ * populate that the VM's range notifier has undone or will make retry.
+ */
+void mmu_rmap_walk_end(struct mmu_rmap_walk *walk, struct folio *folio)
+{
+	mmu_rmap_invalidate_folio(folio);
+	if (walk->marked) {
+		unmark_walker(walk);
+		this_cpu_dec(mmu_rmap_counters.in_flight);
+	}
+}
+
+/**
+ * mmu_rmap_get_stats() - what the chain has seen since it was loaded
+ * @stats: out
+ *
+ * Context: any. The figures are a sum over CPUs, not a snapshot.
+ */
+void mmu_rmap_get_stats(struct mmu_rmap_stats *stats)
+{
+	long in_flight = 0;
+	int cpu;
+
+	memset(stats, 0, sizeof(*stats));
+	for_each_possible_cpu(cpu) {
+		struct mmu_rmap_counters *c = per_cpu_ptr(&mmu_rmap_counters,
+							  cpu);
+
+		stats->hooked += READ_ONCE(c->hooked);
+		stats->walks += READ_ONCE(c->walks);
+		stats->filtered += READ_ONCE(c->filtered);
+		in_flight += READ_ONCE(c->in_flight);
+	}
+	stats->in_flight = max(in_flight, 0L);
+	stats->hook_active = mmu_rmap_hook_active();
+}
+EXPORT_SYMBOL_GPL(mmu_rmap_get_stats);
+
+static int __init mmu_rmap_init(void)
+{
+	unsigned int b;
+
+	for (b = 0; b < WALKER_BUCKETS; b++)
+		spin_lock_init(&walkers[b].lock);
+	if (!hook)
+		return 0;
+	return mmu_rmap_hook_install();
+}
+
+static void __exit mmu_rmap_exit(void)
+{
+	if (hook)
+		mmu_rmap_hook_remove();
+	export_chunks_free();
+}
+
+module_init(mmu_rmap_init);
+module_exit(mmu_rmap_exit);
+
+MODULE_DESCRIPTION("Reverse-map notifier chain for external MMUs");
+MODULE_LICENSE("GPL");

@@ -1,0 +1,198 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * What feeds the chain: the VM itself, through ftrace
+ *
+ * In 2008 the calls stood in mm/rmap.c. A stock kernel has none, but its
+ * functions start with a nop that ftrace can turn into a call, and a handler
+ * that owns the function (FTRACE_OPS_FL_IPMODIFY) may send the caller
+ * elsewhere: to a replacement here, which calls the original and then, with
+ * the ptes gone and the folio still locked, runs the chain. The technique is
+ * livepatch's; livepatch itself offers no way back to the original.
+ *
+ *	shrink_folio_list()
+ *	  try_to_unmap() -> ftrace -> hooked_try_to_unmap()
+ *	                                try_to_unmap()       the original
+ *	                                  invalidate_range_start/end()
+ *	                                mmu_rmap_invalidate_folio()
+ *
+ * Unloading. A task may sleep in a replacement, and ftrace waits only for
+ * tasks inside its handlers. Each call is therefore counted from the handler
+ * on, before any code of this file can sleep, and unloading waits for the
+ * count, then for tasks that are between the count and the return.
+ */
+#define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
+
+#include <linux/delay.h>
+#include <linux/ftrace.h>
+#include <linux/kprobes.h>
+#include <linux/mm.h>
+#include <linux/module.h>
+#include <linux/percpu.h>
+#include <linux/rcupdate.h>
+#include <linux/rmap.h>
+
+#include "compat.h"
+#include "internal.h"
+#include "mmu_rmap.h"
+
+struct mmu_rmap_hook {
+	const char *name;
+	void *replacement;
+	unsigned long original;
+	struct ftrace_ops ops;
+};
+
+enum { TRY_TO_UNMAP, TRY_TO_MIGRATE, FOLIO_MKCLEAN, NR_HOOKS };
+
+static struct mmu_rmap_hook hooks[NR_HOOKS];
+static DEFINE_PER_CPU(long, calls);	/* only the sum counts */
+static bool active;
+
+static void hooked_try_to_unmap(struct folio *folio, enum ttu_flags flags)
+{
+	void (*original)(struct folio *folio, enum ttu_flags flags) =
+		(void *)hooks[TRY_TO_UNMAP].original;
+	struct mmu_rmap_walk walk;
+
+	mmu_rmap_walk_begin(&walk, folio);
+	original(folio, flags);
+	mmu_rmap_walk_end(&walk, folio);
+	this_cpu_dec(calls);
+}
+
+static void hooked_try_to_migrate(struct folio *folio, enum ttu_flags flags)
+{
+	void (*original)(struct folio *folio, enum ttu_flags flags) =
+		(void *)hooks[TRY_TO_MIGRATE].original;
+	struct mmu_rmap_walk walk;
+
+	mmu_rmap_walk_begin(&walk, folio);
+	original(folio, flags);
+	mmu_rmap_walk_end(&walk, folio);
+	this_cpu_dec(calls);
+}
+
+static int hooked_folio_mkclean(struct folio *folio)
+{
+	int (*original)(struct folio *folio) =
+		(void *)hooks[FOLIO_MKCLEAN].original;
+	struct mmu_rmap_walk walk;
+	int cleaned;
+
+	mmu_rmap_walk_begin(&walk, folio);
+	cleaned = original(folio);
+	mmu_rmap_walk_end(&walk, folio);
+	this_cpu_dec(calls);
+	return cleaned;
+}
+
+static struct mmu_rmap_hook hooks[NR_HOOKS] = {
+	[TRY_TO_UNMAP] = { "try_to_unmap", hooked_try_to_unmap },
+	[TRY_TO_MIGRATE] = { "try_to_migrate", hooked_try_to_migrate },
+	[FOLIO_MKCLEAN] = { "folio_mkclean", hooked_folio_mkclean },
+};
+
+static void notrace divert(unsigned long ip, unsigned long parent_ip,
+			   struct ftrace_ops *ops, struct ftrace_regs *fregs)
+{
+	struct mmu_rmap_hook *h = container_of(ops, struct mmu_rmap_hook, ops);
+
+	if (within_module(parent_ip, THIS_MODULE))
+		return;		/* a replacement calls its original */
+	this_cpu_inc(calls);
+	ftrace_regs_set_instruction_pointer(fregs,
+					    (unsigned long)h->replacement);
+}
+
+/*
+ * The functions are not exported; a kprobe is the supported way to learn an
+ * address. On kernels with indirect branch tracking it names the byte after
+ * the endbr64, where an indirect call must not land.
+ */
+static unsigned long find_function(const char *name)
+{
+	static const u8 endbr64[4] = { 0xf3, 0x0f, 0x1e, 0xfa };
+	struct kprobe kp = { .symbol_name = name };
+	unsigned long address;
+
+	if (register_kprobe(&kp))
+		return 0;
+	address = (unsigned long)kp.addr;
+	unregister_kprobe(&kp);
+	if (IS_ENABLED(CONFIG_X86_KERNEL_IBT) &&
+	    !memcmp((void *)(address - sizeof(endbr64)), endbr64,
+		    sizeof(endbr64)))
+		address -= sizeof(endbr64);
+	return address;
+}
+
+static int hook_install_one(struct mmu_rmap_hook *h)
+{
+	int err;
+
+	h->original = find_function(h->name);
+	if (!h->original) {
+		pr_err("this kernel has no %s() to hook: load with hook=0 to feed the chain by ioctl only\n",
+		       h->name);
+		return -ENOENT;
+	}
+	h->ops.func = divert;
+	h->ops.flags = FTRACE_OPS_FL_IPMODIFY | FTRACE_OPS_FL_SAVE_REGS |
+		       FTRACE_OPS_FL_PERMANENT;
+	err = ftrace_set_filter(&h->ops, (unsigned char *)h->name,
+				strlen(h->name), 1);
+	if (!err)
+		err = register_ftrace_function(&h->ops);
+	if (err)
+		pr_err("cannot hook %s() (error %d): set kernel.ftrace_enabled=1, remove a live patch or other hook of this function, or load with hook=0\n",
+		       h->name, err);
+	return err;
+}
+
+static long calls_in_flight(void)
+{
+	long sum = 0;
+	int cpu;
+
+	for_each_possible_cpu(cpu)
+		sum += per_cpu(calls, cpu);
+	return sum;
+}
+
+static void hook_remove_first(unsigned int n)
+{
+	while (n--) {
+		unregister_ftrace_function(&hooks[n].ops);
+		ftrace_free_filter(&hooks[n].ops);
+	}
+	while (calls_in_flight())
+		msleep(20);
+	synchronize_rcu_tasks();	/* past "this_cpu_dec(calls)", returned */
+}
+
+int mmu_rmap_hook_install(void)
+{
+	unsigned int n;
+	int err;
+
+	for (n = 0; n < NR_HOOKS; n++) {
+		err = hook_install_one(&hooks[n]);
+		if (err) {
+			hook_remove_first(n);
+			return err;
+		}
+	}
+	WRITE_ONCE(active, true);
+	return 0;
+}
+
+void mmu_rmap_hook_remove(void)
+{
+	WRITE_ONCE(active, false);
+	hook_remove_first(NR_HOOKS);
+}
+
+bool mmu_rmap_hook_active(void)
+{
+	return READ_ONCE(active);
+}

@@ -1,0 +1,600 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * my_mmu, variant "spinlock": one lock for an address space
+ *
+ * The 2008 skeleton, finished: a global list of external MMUs, one spinlock
+ * in each. It is where every driver starts, and the one to compare with.
+ *
+ * Lock order (outer to inner; the function that makes the edge):
+ *
+ *	mm's mmap_lock, VMA locks, rmap locks	(the VM, around the notifier)
+ *	  pte lock				(the VM, around aging)
+ *	    m->lock				(all callbacks)
+ *	      pages' and inodes' locks		(dirtying a page)
+ *	  my_mmu_listlock			(my_mmu_release)
+ *	folio lock				(the VM, around the rmap chain)
+ *	  my_mmu_listlock			(my_mmu_rmap_invalidate_page)
+ *	    m->lock				(my_sleeping_invalidate_page)
+ *
+ * m->lock
+ *	Type: spinlock. Protects: everything in m->dev (entries, leaf tables,
+ *	reverse index), the count, the sequence, the hull. Held for a batch of
+ *	a populate and for one leaf table of an invalidation. Nothing that
+ *	could start reclaim runs under it: reclaim would come back here.
+ * my_mmu_listlock
+ *	Type: rwsem. Protects: my_mmu_list. Readers sleep for as long as the
+ *	devices on the list take, and writers (attach, detach, exit) wait for
+ *	them. That is the skeleton's choice, and the price of it.
+ *
+ * Lifetime: the notifier counts its users. Each attach is one; detach drops
+ * it; the last drop frees after a grace period of the notifiers, so a callback
+ * that runs has its m.
+ *
+ * Why no invalidation is lost (G2). A populate looks a page up without a lock
+ * and enters it later under m->lock:
+ *
+ *	populate				invalidate [s, e)
+ *
+ *	lock; snapshot = sequence; unlock
+ *	get_user_pages_fast()
+ *						start: lock; count = 1
+ *						       zap; unlock
+ *						the VM changes the ptes
+ *						end:   lock; sequence++
+ *						       count = 0; unlock
+ *	lock
+ *	count is 0, but sequence != snapshot: -EAGAIN
+ *	unlock
+ *
+ * The count says that an invalidation is running, the sequence that one has
+ * run. The skeleton had the count alone; it read the pte and made the entry
+ * under one pte lock, so that nothing fitted in between. A module cannot take
+ * that lock.
+ */
+#define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
+
+#include <linux/mm.h>
+#include <linux/mmu_notifier.h>
+#include <linux/module.h>
+#include <linux/rwsem.h>
+#include <linux/sched/signal.h>
+#include <linux/slab.h>
+#include <linux/spinlock.h>
+#include <linux/wait.h>
+
+#include "mmu_rmap.h"
+#include "my_mmu.h"
+#include "my_mmu_trace.h"
+
+struct my_mmu {
+	struct mmu_notifier notifier;
+
+	spinlock_t lock;		/* protects all down to the blank line */
+	struct my_mmu_dev dev;
+	unsigned int users;		/* attached files */
+	unsigned int invalidates;	/* invalidations that are running */
+	unsigned long invalidate_seq;	/* invalidations that have ended */
+	unsigned long hull_start;	/* covers all that are running */
+	unsigned long hull_end;
+
+	wait_queue_head_t wait;		/* for invalidates == 0, or dead */
+
+	struct list_head list;		/* my_mmu_listlock; empty: not on it */
+};
+
+static LIST_HEAD(my_mmu_list);
+static DECLARE_RWSEM(my_mmu_listlock);
+
+static struct my_mmu_variant my_mmu_variant;
+
+static struct my_mmu *to_my_mmu(struct my_mmu_dev *dev)
+{
+	return container_of(dev, struct my_mmu, dev);
+}
+
+static void my_mmu_insert_page(struct my_mmu *m, struct my_mmu_table *t,
+			       unsigned long address, struct page *page,
+			       bool write)
+	__must_hold(&m->lock)
+{
+	lockdep_assert_held(&m->lock);
+	if (__my_mmu_entry_set(t, address, page, write))
+		__my_mmu_index_add(&m->dev, t, address);
+	trace_my_mmu_insert(&m->dev, address, t->entry[my_mmu_slot(t, address)]);
+}
+
+static bool my_mmu_zap_page(struct my_mmu *m, struct my_mmu_table *t,
+			    unsigned long address)
+	__must_hold(&m->lock)
+{
+	u64 entry = t->entry[my_mmu_slot(t, address)];
+
+	lockdep_assert_held(&m->lock);
+	if (!(entry & MY_MMU_PRESENT))
+		return false;
+	trace_my_mmu_zap_page(&m->dev, address, entry);
+	if (entry & MY_MMU_INDEXED)
+		__my_mmu_index_del(&m->dev, t, address);
+	__my_mmu_entry_clear(t, address);
+	return true;
+}
+
+static unsigned long my_mmu_zap_table(struct my_mmu *m, struct my_mmu_table *t,
+				      unsigned long start, unsigned long end)
+	__must_hold(&m->lock)
+{
+	unsigned int slot = my_mmu_first_slot(t, start);
+	unsigned int limit = my_mmu_end_slot(t, end);
+	unsigned long zapped = 0;
+
+	for (; slot < limit && t->used; slot++)
+		zapped += my_mmu_zap_page(m, t, my_mmu_slot_address(t, slot));
+	return zapped;
+}
+
+/*
+ * The kernel frees its page tables when memory is unmapped, not when it is
+ * merely emptied; so does this one (@free).
+ */
+static unsigned long my_mmu_zap_range(struct my_mmu *m, unsigned long start,
+				      unsigned long end, bool free,
+				      bool blockable)
+{
+	unsigned long zapped = 0, index;
+	struct my_mmu_table *t;
+
+	my_mmu_spin_lock(&m->lock);
+	my_mmu_for_each_table(&m->dev, t, index, start, end) {
+		zapped += my_mmu_zap_table(m, t, start, end);
+		if (free && !t->used && !t->pins)
+			__my_mmu_table_remove(&m->dev, t);
+		if (blockable)
+			cond_resched_lock(&m->lock);
+	}
+	spin_unlock(&m->lock);
+	trace_my_mmu_zap_range(&m->dev, start, end, zapped);
+	return zapped;
+}
+
+/*
+ * The hull is the smallest range around all running invalidations. It grows
+ * with each and shrinks only when the last has ended: two invalidations far
+ * apart hold off all populates between them.
+ */
+static void inc_active(struct my_mmu *m, unsigned long start, unsigned long end)
+{
+	my_mmu_spin_lock(&m->lock);
+	if (!m->invalidates++) {
+		m->hull_start = start;
+		m->hull_end = end;
+	} else {
+		m->hull_start = min(m->hull_start, start);
+		m->hull_end = max(m->hull_end, end);
+	}
+	spin_unlock(&m->lock);
+}
+
+static void dec_active(struct my_mmu *m, unsigned long start, unsigned long end)
+{
+	my_mmu_spin_lock(&m->lock);
+	m->invalidate_seq++;
+	WARN_ON_ONCE(!m->invalidates);
+	m->invalidates--;
+	spin_unlock(&m->lock);
+	if (wq_has_sleeper(&m->wait))
+		wake_up_all(&m->wait);
+}
+
+static bool my_mmu_is_invalidating(struct my_mmu *m, unsigned long start,
+				   unsigned long end)
+	__must_hold(&m->lock)
+{
+	lockdep_assert_held(&m->lock);
+	return m->invalidates && start < m->hull_end && end > m->hull_start;
+}
+
+/*
+ * A page-level event may be left to the rmap chain: the VM is in a function
+ * that will run it on this page. Populates are held off all the same.
+ */
+static bool my_mmu_leave_to_rmap(struct my_mmu *m)
+{
+	return m->dev.flags & MY_MMU_ATTACH_RMAP_ONLY &&
+	       mmu_rmap_walk_in_progress();
+}
+
+static int my_mmu_invalidate_range_start(struct mmu_notifier *mn,
+					 const struct mmu_notifier_range *range)
+{
+	struct my_mmu *m = container_of(mn, struct my_mmu, notifier);
+	bool blockable = mmu_notifier_range_blockable(range);
+	unsigned long zapped;
+
+	trace_my_mmu_invalidate_start(&m->dev, range);
+	my_mmu_count(invalidations);
+	if (!blockable)
+		my_mmu_count(nonblockable);
+	inc_active(m, range->start, range->end);
+	if (my_mmu_leave_to_rmap(m))
+		return 0;
+	zapped = my_mmu_zap_range(m, range->start, range->end,
+				  range->event == MMU_NOTIFY_UNMAP, blockable);
+	my_mmu_shootdown(&m->dev, zapped, blockable);
+	return 0;
+}
+
+static void my_mmu_invalidate_range_end(struct mmu_notifier *mn,
+					const struct mmu_notifier_range *range)
+{
+	struct my_mmu *m = container_of(mn, struct my_mmu, notifier);
+
+	dec_active(m, range->start, range->end);
+	trace_my_mmu_invalidate_end(&m->dev, range);
+}
+
+static int my_mmu_walk(struct my_mmu_dev *dev, unsigned long start,
+		       unsigned long end, my_mmu_walk_fn fn, void *arg)
+{
+	struct my_mmu *m = to_my_mmu(dev);
+	struct my_mmu_table *t;
+	unsigned long index;
+	int ret = 0;
+
+	my_mmu_spin_lock(&m->lock);
+	my_mmu_for_each_table(dev, t, index, start, end) {
+		ret = __my_mmu_walk_table(t, start, end, fn, arg);
+		if (ret)
+			break;
+		cond_resched_lock(&m->lock);
+	}
+	spin_unlock(&m->lock);
+	return ret;
+}
+
+/*
+ * Aging. The VM asks under its pte lock, some of it under RCU: never sleep.
+ */
+static int my_mmu_age(struct mmu_notifier *mn, unsigned long start,
+		      unsigned long end, bool clear)
+{
+	struct my_mmu *m = container_of(mn, struct my_mmu, notifier);
+	struct my_mmu_table *t;
+	unsigned long index;
+	int young = 0, asked = 0;
+
+	my_mmu_count(aging);
+	my_mmu_spin_lock(&m->lock);
+	my_mmu_for_each_table(&m->dev, t, index, start, end)
+		asked |= __my_mmu_walk_table(t, start, end, my_mmu_age_entry,
+					     clear ? &young : NULL);
+	spin_unlock(&m->lock);
+	return young | asked;
+}
+
+static int my_mmu_clear_flush_young(struct mmu_notifier *mn,
+				    struct mm_struct *mm, unsigned long start,
+				    unsigned long end)
+{
+	return my_mmu_age(mn, start, end, true);
+}
+
+static int my_mmu_clear_young(struct mmu_notifier *mn, struct mm_struct *mm,
+			      unsigned long start, unsigned long end)
+{
+	return my_mmu_age(mn, start, end, true);
+}
+
+static int my_mmu_test_young(struct mmu_notifier *mn, struct mm_struct *mm,
+			     unsigned long address)
+{
+	return my_mmu_age(mn, address, address + PAGE_SIZE, false);
+}
+
+/*
+ * Populate, before the lookup: wait until no invalidation covers the batch,
+ * pin its leaf table and take the sequence.
+ */
+static struct my_mmu_table *my_mmu_pin_table(struct my_mmu *m,
+					     unsigned long start,
+					     unsigned long end,
+					     unsigned long *seq)
+{
+	struct my_mmu_table *t = ERR_PTR(-EAGAIN);
+
+	my_mmu_spin_lock(&m->lock);
+	if (m->dev.dead) {
+		t = ERR_PTR(-ESRCH);
+	} else if (!my_mmu_is_invalidating(m, start, end)) {
+		t = my_mmu_table_find(&m->dev, start) ?: ERR_PTR(-EAGAIN);
+		*seq = m->invalidate_seq;
+		if (!IS_ERR(t))
+			t->pins++;
+	}
+	spin_unlock(&m->lock);
+	return t;
+}
+
+static bool my_mmu_may_populate(struct my_mmu *m, unsigned long start,
+				unsigned long end)
+{
+	bool may;
+
+	spin_lock(&m->lock);
+	may = m->dev.dead || !my_mmu_is_invalidating(m, start, end);
+	spin_unlock(&m->lock);
+	return may;
+}
+
+static struct my_mmu_table *my_mmu_populate_begin(struct my_mmu *m,
+						  unsigned long start,
+						  unsigned long end,
+						  unsigned long *seq)
+{
+	struct my_mmu_table *t;
+	int err;
+
+	while (true) {
+		err = my_mmu_table_create(&m->dev, start);
+		if (err)
+			return ERR_PTR(err);
+		t = my_mmu_pin_table(m, start, end, seq);
+		if (t != ERR_PTR(-EAGAIN))
+			return t;
+		my_mmu_count(waits);
+		err = wait_event_killable(m->wait,
+					  my_mmu_may_populate(m, start, end));
+		if (err)
+			return ERR_PTR(-EINTR);
+	}
+}
+
+/* After the lookup: enter the pages, unless an invalidation came between. */
+static long my_mmu_populate_end(struct my_mmu *m, struct my_mmu_table *t,
+				unsigned long seq, unsigned long start,
+				struct page **pages, long npages, bool write)
+{
+	unsigned long end = start + (max(npages, 1L) << PAGE_SHIFT);
+	long i;
+
+	my_mmu_spin_lock(&m->lock);
+	if (m->dev.dead)
+		npages = -ESRCH;
+	else if (m->invalidate_seq != seq ||
+		 my_mmu_is_invalidating(m, start, end))
+		npages = npages > 0 ? -EAGAIN : npages;
+	for (i = 0; i < npages; i++)
+		my_mmu_insert_page(m, t, start + (i << PAGE_SHIFT), pages[i],
+				   write);
+	t->pins--;
+	spin_unlock(&m->lock);
+	return npages;
+}
+
+/* Give crowded shards of the reverse index more buckets. */
+static void my_mmu_grow_index(struct my_mmu *m)
+{
+	struct my_mmu_buckets b;
+	unsigned int i;
+
+	for_each_set_bit(i, m->dev.crowded, MY_MMU_SHARDS) {
+		clear_bit(i, m->dev.crowded);
+		if (my_mmu_buckets_alloc(&m->dev.shard[i], &b))
+			continue;
+		my_mmu_spin_lock(&m->lock);
+		__my_mmu_buckets_swap(&m->dev.shard[i], &b);
+		spin_unlock(&m->lock);
+		my_mmu_buckets_free(&m->dev, &b);
+	}
+}
+
+static long my_mmu_populate_page(struct my_mmu_dev *dev, unsigned long address,
+				 unsigned int npages, bool write,
+				 struct page **pages)
+{
+	unsigned long end = address + ((unsigned long)npages << PAGE_SHIFT);
+	struct my_mmu *m = to_my_mmu(dev);
+	struct my_mmu_table *t;
+	unsigned long seq;
+	long got, ret;
+
+	t = my_mmu_populate_begin(m, address, end, &seq);
+	if (IS_ERR(t))
+		return PTR_ERR(t);
+	got = get_user_pages_fast(address, npages, write ? FOLL_WRITE : 0,
+				  pages);
+	ret = mmu_rmap_prepare_export(pages, got) ?: got;
+	ret = my_mmu_populate_end(m, t, seq, address, pages, ret, write);
+	my_mmu_put_pages(pages, got);
+	if (!bitmap_empty(dev->crowded, MY_MMU_SHARDS))
+		my_mmu_grow_index(m);
+	return ret;
+}
+
+/*
+ * Nothing is mapped after this, and nothing can be: called by the VM when the
+ * address space goes, and by the last detach. Possibly by both at once. An
+ * invalidation that started before may never see its end, so what waits for
+ * the count must be told.
+ */
+static void my_mmu_release(struct mmu_notifier *mn, struct mm_struct *mm)
+{
+	struct my_mmu *m = container_of(mn, struct my_mmu, notifier);
+	unsigned long zapped;
+
+	my_mmu_spin_lock(&m->lock);
+	WRITE_ONCE(m->dev.dead, true);
+	spin_unlock(&m->lock);
+	wake_up_all(&m->wait);
+	zapped = my_mmu_zap_range(m, 0, ULONG_MAX, true, true);
+	my_mmu_shootdown(&m->dev, zapped, true);
+
+	down_write(&my_mmu_listlock);
+	list_del_init(&m->list);
+	up_write(&my_mmu_listlock);
+	trace_my_mmu_release(&m->dev);
+}
+
+static struct mmu_notifier *my_mmu_alloc_notifier(struct mm_struct *mm)
+{
+	struct my_mmu *m = kzalloc(sizeof(*m), GFP_KERNEL_ACCOUNT);
+
+	if (!m)
+		return ERR_PTR(-ENOMEM);
+	spin_lock_init(&m->lock);
+	init_waitqueue_head(&m->wait);
+	INIT_LIST_HEAD(&m->list);
+	my_mmu_dev_init(&m->dev, &my_mmu_variant, mm);
+	return &m->notifier;
+}
+
+/* No callback can have m any more: a grace period of the notifiers is over. */
+static void my_mmu_free_notifier(struct mmu_notifier *mn)
+{
+	struct my_mmu *m = container_of(mn, struct my_mmu, notifier);
+
+	my_mmu_dev_destroy(&m->dev);
+	kfree(m);
+}
+
+static const struct mmu_notifier_ops my_mmu_ops = {
+	.release		= my_mmu_release,
+	.clear_flush_young	= my_mmu_clear_flush_young,
+	.clear_young		= my_mmu_clear_young,
+	.test_young		= my_mmu_test_young,
+	.invalidate_range_start	= my_mmu_invalidate_range_start,
+	.invalidate_range_end	= my_mmu_invalidate_range_end,
+	.alloc_notifier		= my_mmu_alloc_notifier,
+	.free_notifier		= my_mmu_free_notifier,
+};
+
+/* False if the last detach is about to take @m away. */
+static bool my_mmu_add_user(struct my_mmu *m, u32 flags)
+{
+	bool alive;
+
+	my_mmu_spin_lock(&m->lock);
+	alive = !m->dev.dead;
+	if (alive && !m->users++)
+		m->dev.flags = flags;
+	spin_unlock(&m->lock);
+	if (!alive)
+		return false;
+
+	down_write(&my_mmu_listlock);
+	if (list_empty(&m->list) && !READ_ONCE(m->dev.dead))
+		list_add(&m->list, &my_mmu_list);
+	up_write(&my_mmu_listlock);
+	return true;
+}
+
+/*
+ * The notifier is one for an address space. One that is dying lets go of it
+ * in bounded time; until then there is nothing to attach to.
+ */
+static struct my_mmu_dev *my_mmu_attach_to_process(struct mm_struct *mm,
+						   u32 flags)
+{
+	struct mmu_notifier *mn;
+	struct my_mmu *m;
+
+	while (true) {
+		mn = mmu_notifier_get(&my_mmu_ops, mm);
+		if (IS_ERR(mn))
+			return ERR_CAST(mn);
+		m = container_of(mn, struct my_mmu, notifier);
+		if (my_mmu_add_user(m, flags))
+			return &m->dev;
+		mmu_notifier_put(mn);
+		schedule_timeout_killable(1);
+		if (fatal_signal_pending(current))
+			return ERR_PTR(-EINTR);
+	}
+}
+
+static void my_mmu_detach(struct my_mmu_dev *dev)
+{
+	struct my_mmu *m = to_my_mmu(dev);
+	bool last;
+
+	my_mmu_spin_lock(&m->lock);
+	last = !--m->users;
+	if (last)
+		WRITE_ONCE(m->dev.dead, true);
+	spin_unlock(&m->lock);
+	if (last)
+		my_mmu_release(&m->notifier, dev->mm);
+	mmu_notifier_put(&m->notifier);
+}
+
+/*
+ * The rmap chain
+ */
+static unsigned long my_mmu_find_addr(struct my_mmu *m, struct page *page)
+	__must_hold(&m->lock)
+{
+	lockdep_assert_held(&m->lock);
+	return __my_mmu_index_find(&m->dev, page_to_pfn(page));
+}
+
+/* All addresses of the page first, then one wait for the device. */
+static void my_sleeping_invalidate_page(struct my_mmu *m, struct page *page)
+{
+	unsigned long address, zapped = 0;
+
+	my_mmu_spin_lock(&m->lock);
+	while ((address = my_mmu_find_addr(m, page)) != -EFAULT)
+		zapped += my_mmu_zap_page(m, my_mmu_table_find(&m->dev, address),
+					  address);
+	spin_unlock(&m->lock);
+	my_mmu_count_n(rmap_zaps, zapped);
+	trace_my_mmu_rmap_invalidate(&m->dev, page_to_pfn(page), zapped);
+	my_mmu_shootdown(&m->dev, zapped, true);
+}
+
+static void my_mmu_rmap_invalidate_page(struct mmu_rmap_notifier *mrn,
+					struct page *page)
+{
+	struct my_mmu *m;
+
+	my_mmu_count(rmap_callbacks);
+	down_read(&my_mmu_listlock);
+	list_for_each_entry(m, &my_mmu_list, list)
+		my_sleeping_invalidate_page(m, page);
+	up_read(&my_mmu_listlock);
+}
+
+static const struct mmu_rmap_notifier_ops my_mmu_rmap_ops = {
+	.invalidate_page	= my_mmu_rmap_invalidate_page,
+};
+
+static struct mmu_rmap_notifier my_mmu_rmap_notifier = {
+	.ops	= &my_mmu_rmap_ops,
+};
+
+static struct my_mmu_variant my_mmu_variant = {
+	.name		= "spinlock",
+	.owner		= THIS_MODULE,
+	.attach		= my_mmu_attach_to_process,
+	.detach		= my_mmu_detach,
+	.populate	= my_mmu_populate_page,
+	.walk		= my_mmu_walk,
+};
+
+static int __init my_mmu_init(void)
+{
+	mmu_rmap_notifier_register(&my_mmu_rmap_notifier);
+	return my_mmu_register_variant(&my_mmu_variant);
+}
+
+static void __exit my_mmu_exit(void)
+{
+	my_mmu_unregister_variant(&my_mmu_variant);
+	mmu_rmap_notifier_unregister(&my_mmu_rmap_notifier);
+	mmu_notifier_synchronize();
+}
+
+module_init(my_mmu_init);
+module_exit(my_mmu_exit);
+
+MODULE_DESCRIPTION("External MMU, variant spinlock: one lock per address space");
+MODULE_LICENSE("GPL");
