@@ -174,6 +174,7 @@ static void inc_active(struct my_mmu *m, unsigned long start, unsigned long end)
 	spin_unlock(&m->lock);
 }
 
+/* region: end */
 static void dec_active(struct my_mmu *m, unsigned long start, unsigned long end)
 {
 	my_mmu_spin_lock(&m->lock);
@@ -184,6 +185,7 @@ static void dec_active(struct my_mmu *m, unsigned long start, unsigned long end)
 	if (wq_has_sleeper(&m->wait))
 		wake_up_all(&m->wait);
 }
+/* endregion: end */
 
 static bool my_mmu_is_invalidating(struct my_mmu *m, unsigned long start,
 				   unsigned long end)
@@ -290,6 +292,7 @@ static int my_mmu_test_young(struct mmu_notifier *mn, struct mm_struct *mm,
 	return my_mmu_age(mn, address, address + PAGE_SIZE, false);
 }
 
+/* region: snapshot */
 /*
  * Populate, before the lookup: wait until no invalidation covers the batch,
  * pin its leaf table and take the sequence.
@@ -313,6 +316,7 @@ static struct my_mmu_table *my_mmu_pin_table(struct my_mmu *m,
 	spin_unlock(&m->lock);
 	return t;
 }
+/* endregion: snapshot */
 
 static bool my_mmu_may_populate(struct my_mmu *m, unsigned long start,
 				unsigned long end)
@@ -348,6 +352,7 @@ static struct my_mmu_table *my_mmu_populate_begin(struct my_mmu *m,
 	}
 }
 
+/* region: recheck */
 /* After the lookup: enter the pages, unless an invalidation came between. */
 static long my_mmu_populate_end(struct my_mmu *m, struct my_mmu_table *t,
 				unsigned long seq, unsigned long start,
@@ -369,6 +374,7 @@ static long my_mmu_populate_end(struct my_mmu *m, struct my_mmu_table *t,
 	spin_unlock(&m->lock);
 	return npages;
 }
+/* endregion: recheck */
 
 /* Give crowded shards of the reverse index more buckets. */
 static void my_mmu_grow_index(struct my_mmu *m)

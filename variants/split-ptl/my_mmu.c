@@ -1,0 +1,733 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * my_mmu, variant "split-ptl": a lock in each leaf table
+ *
+ * As the skeleton's author proposed: "place the locks in the page table
+ * structure". It differs from variants/spinlock in who locks an entry, and
+ * therefore in how a populate learns of an invalidation. The list of external
+ * MMUs and their lifetime are the same.
+ *
+ * Lock order (outer to inner; the function that makes the edge):
+ *
+ *	mm's mmap_lock, VMA locks, rmap locks	(the VM, around the notifier)
+ *	  pte lock				(the VM, around aging)
+ *	    t->lock				(all callbacks)
+ *	      m->lock				(my_mmu_is_invalidating)
+ *	      shard->lock			(my_mmu_insert_page, ..._zap_page)
+ *	      pages' and inodes' locks		(dirtying a page)
+ *	  my_mmu_listlock			(my_mmu_release)
+ *	folio lock				(the VM, around the rmap chain)
+ *	  my_mmu_listlock			(my_mmu_rmap_invalidate_page)
+ *	    shard->lock				(my_mmu_find_addr)
+ *	    t->lock				(my_mmu_zap_addr)
+ *
+ * t->lock
+ *	Type: spinlock, one per 2 MiB of addresses. Protects: the entries of
+ *	one leaf table, its pins and its sequence. Two of them are never held
+ *	at once. Tables are found under RCU and freed a grace period after they
+ *	left the tree, so a table that has been found can be locked; only then
+ *	does t->dead say whether it still counts.
+ * shard->lock
+ *	Type: spinlock, %MY_MMU_SHARDS per address space. Protects: one shard of
+ *	the reverse index. Innermost: an entry is in the index if and only if it
+ *	is present, as seen by whoever holds its t->lock.
+ * m->lock
+ *	Type: spinlock. Protects: the record of running invalidations, and the
+ *	users. Held for a few instructions.
+ * my_mmu_listlock
+ *	Type: rwsem. Protects: my_mmu_list. Readers sleep for as long as the
+ *	devices on the list take, and writers (attach, detach, exit) wait.
+ *
+ * Lifetime: the notifier counts its users, as in variants/spinlock.
+ *
+ * Why no invalidation is lost (G2), nor does one disturb a populate of another
+ * table (G6). The sequence is the table's. Running invalidations are recorded
+ * with their ranges. A populate has its table made and pinned before it looks
+ * pages up, and checks both under t->lock before it enters them. If the table
+ * is there when the invalidation goes through the tree, t->lock orders the
+ * two, as m->lock does in variants/spinlock. If not, only memory barriers do:
+ *
+ *	populate				invalidate [s, e)
+ *
+ *	make table T				(1) start: record [s, e)
+ *	(A) smp_mb()				(B) smp_mb()
+ *	get_user_pages_fast()			(2) walk tables: T missing
+ *	lock T
+ *	look at the records
+ *
+ * (1) is in sight of the look at the records, or T is in sight of (2): not to
+ * see each other takes two loads that both overtake a store, and A and B
+ * forbid that. And at the other end:
+ *
+ *	populate				invalidate [s, e)
+ *
+ *	make table T				the VM changes the ptes
+ *	(A) smp_mb()				(C) smp_mb()
+ *	get_user_pages_fast()			(3) end: walk tables: T missing
+ *	lock T; no record, sequence unchanged	    remove record
+ *
+ * T missing in (3) means that the lookup sees the new ptes, by A and C. When T
+ * is found in (3), its sequence changes before the record goes, so a populate
+ * that sees no record any more sees the new sequence, or took its snapshot
+ * after the ptes had changed.
+ */
+#define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
+
+#include <linux/mm.h>
+#include <linux/mmu_notifier.h>
+#include <linux/module.h>
+#include <linux/rwsem.h>
+#include <linux/sched/signal.h>
+#include <linux/slab.h>
+#include <linux/spinlock.h>
+#include <linux/wait.h>
+
+#include "mmu_rmap.h"
+#include "my_mmu.h"
+#include "my_mmu_trace.h"
+
+/*
+ * Invalidations of one address space that are told apart while they run. More
+ * are as safe, but hold off all populates in their hull.
+ */
+#define MY_MMU_RUNNING	16
+
+struct my_mmu {
+	struct mmu_notifier notifier;
+
+	struct my_mmu_dev dev;		/* t->lock and shard->lock */
+
+	spinlock_t lock;		/* protects all down to the blank line */
+	unsigned int users;		/* attached files */
+	unsigned int invalidates;	/* invalidations that are running */
+	unsigned int recorded;		/* those of them in running[] */
+	struct {
+		unsigned long start;
+		unsigned long end;
+	} running[MY_MMU_RUNNING];
+	unsigned long hull_start;	/* covers those that found no room */
+	unsigned long hull_end;
+
+	wait_queue_head_t wait;		/* for invalidates to change, or dead */
+
+	struct list_head list;		/* my_mmu_listlock; empty: not on it */
+};
+
+static LIST_HEAD(my_mmu_list);
+static DECLARE_RWSEM(my_mmu_listlock);
+
+static struct my_mmu_variant my_mmu_variant;
+
+static struct my_mmu *to_my_mmu(struct my_mmu_dev *dev)
+{
+	return container_of(dev, struct my_mmu, dev);
+}
+
+static void my_mmu_insert_page(struct my_mmu *m, struct my_mmu_table *t,
+			       unsigned long address, struct page *page,
+			       bool write)
+	__must_hold(&t->lock)
+{
+	struct my_mmu_shard *shard = my_mmu_shard(&m->dev, page_to_pfn(page));
+
+	lockdep_assert_held(&t->lock);
+	if (__my_mmu_entry_set(t, address, page, write)) {
+		my_mmu_spin_lock(&shard->lock);
+		__my_mmu_index_add(&m->dev, t, address);
+		spin_unlock(&shard->lock);
+	}
+	trace_my_mmu_insert(&m->dev, address, t->entry[my_mmu_slot(t, address)]);
+}
+
+static bool my_mmu_zap_page(struct my_mmu *m, struct my_mmu_table *t,
+			    unsigned long address)
+	__must_hold(&t->lock)
+{
+	u64 entry = t->entry[my_mmu_slot(t, address)];
+	struct my_mmu_shard *shard = my_mmu_shard(&m->dev,
+						  my_mmu_entry_pfn(entry));
+
+	lockdep_assert_held(&t->lock);
+	if (!(entry & MY_MMU_PRESENT))
+		return false;
+	trace_my_mmu_zap_page(&m->dev, address, entry);
+	if (entry & MY_MMU_INDEXED) {
+		my_mmu_spin_lock(&shard->lock);
+		__my_mmu_index_del(&m->dev, t, address);
+		spin_unlock(&shard->lock);
+	}
+	__my_mmu_entry_clear(t, address);
+	return true;
+}
+
+static unsigned long my_mmu_zap_table(struct my_mmu *m, struct my_mmu_table *t,
+				      unsigned long start, unsigned long end)
+	__must_hold(&t->lock)
+{
+	unsigned int slot = my_mmu_first_slot(t, start);
+	unsigned int limit = my_mmu_end_slot(t, end);
+	unsigned long zapped = 0;
+
+	for (; slot < limit && t->used; slot++)
+		zapped += my_mmu_zap_page(m, t, my_mmu_slot_address(t, slot));
+	return zapped;
+}
+
+/* Between two tables of a walk that has no lock but may be long. */
+static void my_mmu_relax(void)
+	__must_hold(RCU)
+{
+	if (!need_resched())
+		return;
+	rcu_read_unlock();
+	cond_resched();
+	rcu_read_lock();
+}
+
+/*
+ * The kernel frees its page tables when memory is unmapped, not when it is
+ * merely emptied; so does this one (@free).
+ */
+static unsigned long my_mmu_zap_range(struct my_mmu *m, unsigned long start,
+				      unsigned long end, bool free,
+				      bool blockable)
+{
+	unsigned long zapped = 0, index;
+	struct my_mmu_table *t;
+
+	rcu_read_lock();
+	my_mmu_for_each_table(&m->dev, t, index, start, end) {
+		my_mmu_spin_lock(&t->lock);
+		zapped += my_mmu_zap_table(m, t, start, end);
+		if (free && !t->used && !t->pins && !t->dead)
+			__my_mmu_table_remove(&m->dev, t);
+		spin_unlock(&t->lock);
+		if (blockable)
+			my_mmu_relax();
+	}
+	rcu_read_unlock();
+	trace_my_mmu_zap_range(&m->dev, start, end, zapped);
+	return zapped;
+}
+
+static void my_mmu_record(struct my_mmu *m, unsigned long start,
+			  unsigned long end)
+	__must_hold(&m->lock)
+{
+	bool first_outside = m->invalidates == m->recorded;
+
+	lockdep_assert_held(&m->lock);
+	if (m->recorded < MY_MMU_RUNNING) {
+		m->running[m->recorded].start = start;
+		m->running[m->recorded++].end = end;
+	} else {
+		m->hull_start = first_outside ? start :
+						min(m->hull_start, start);
+		m->hull_end = first_outside ? end : max(m->hull_end, end);
+	}
+}
+
+/* Of equal ranges, it does not matter which one is taken. */
+static void my_mmu_unrecord(struct my_mmu *m, unsigned long start,
+			    unsigned long end)
+	__must_hold(&m->lock)
+{
+	unsigned int i;
+
+	lockdep_assert_held(&m->lock);
+	for (i = 0; i < m->recorded; i++) {
+		if (m->running[i].start == start && m->running[i].end == end) {
+			m->running[i] = m->running[--m->recorded];
+			return;
+		}
+	}
+}
+
+static void inc_active(struct my_mmu *m, unsigned long start, unsigned long end)
+{
+	my_mmu_spin_lock(&m->lock);
+	my_mmu_record(m, start, end);
+	WRITE_ONCE(m->invalidates, m->invalidates + 1);
+	spin_unlock(&m->lock);
+	smp_mb();	/* B: pairs with A in my_mmu_populate_page() */
+}
+
+static void my_mmu_bump_seq(struct my_mmu *m, unsigned long start,
+			    unsigned long end)
+{
+	struct my_mmu_table *t;
+	unsigned long index;
+
+	rcu_read_lock();
+	my_mmu_for_each_table(&m->dev, t, index, start, end) {
+		my_mmu_spin_lock(&t->lock);
+		t->seq++;
+		spin_unlock(&t->lock);
+	}
+	rcu_read_unlock();
+}
+
+static void dec_active(struct my_mmu *m, unsigned long start, unsigned long end)
+{
+	smp_mb();	/* C: pairs with A in my_mmu_populate_page() */
+	my_mmu_bump_seq(m, start, end);
+	my_mmu_spin_lock(&m->lock);
+	my_mmu_unrecord(m, start, end);
+	WARN_ON_ONCE(!m->invalidates);
+	WRITE_ONCE(m->invalidates, m->invalidates - 1);
+	spin_unlock(&m->lock);
+	if (wq_has_sleeper(&m->wait))
+		wake_up_all(&m->wait);
+}
+
+static bool my_mmu_is_invalidating(struct my_mmu *m, unsigned long start,
+				   unsigned long end)
+{
+	bool found;
+	unsigned int i;
+
+	/* Pairs with the writes in inc_active(), by A and B or by t->lock. */
+	if (!READ_ONCE(m->invalidates))
+		return false;
+	my_mmu_spin_lock(&m->lock);
+	found = m->invalidates > m->recorded &&
+		start < m->hull_end && end > m->hull_start;
+	for (i = 0; i < m->recorded; i++)
+		found |= start < m->running[i].end && end > m->running[i].start;
+	spin_unlock(&m->lock);
+	return found;
+}
+
+/*
+ * A page-level event may be left to the rmap chain: the VM is in a function
+ * that will run it on this page. Populates are held off all the same.
+ */
+static bool my_mmu_leave_to_rmap(struct my_mmu *m)
+{
+	return m->dev.flags & MY_MMU_ATTACH_RMAP_ONLY &&
+	       mmu_rmap_walk_in_progress();
+}
+
+static int my_mmu_invalidate_range_start(struct mmu_notifier *mn,
+					 const struct mmu_notifier_range *range)
+{
+	struct my_mmu *m = container_of(mn, struct my_mmu, notifier);
+	bool blockable = mmu_notifier_range_blockable(range);
+	unsigned long zapped;
+
+	trace_my_mmu_invalidate_start(&m->dev, range);
+	my_mmu_count(invalidations);
+	if (!blockable)
+		my_mmu_count(nonblockable);
+	inc_active(m, range->start, range->end);
+	if (my_mmu_leave_to_rmap(m))
+		return 0;
+	zapped = my_mmu_zap_range(m, range->start, range->end,
+				  range->event == MMU_NOTIFY_UNMAP, blockable);
+	my_mmu_shootdown(&m->dev, zapped, blockable);
+	return 0;
+}
+
+static void my_mmu_invalidate_range_end(struct mmu_notifier *mn,
+					const struct mmu_notifier_range *range)
+{
+	struct my_mmu *m = container_of(mn, struct my_mmu, notifier);
+
+	dec_active(m, range->start, range->end);
+	trace_my_mmu_invalidate_end(&m->dev, range);
+}
+
+static int my_mmu_walk(struct my_mmu_dev *dev, unsigned long start,
+		       unsigned long end, my_mmu_walk_fn fn, void *arg)
+{
+	struct my_mmu_table *t;
+	unsigned long index;
+	int ret = 0;
+
+	rcu_read_lock();
+	my_mmu_for_each_table(dev, t, index, start, end) {
+		my_mmu_spin_lock(&t->lock);
+		ret = __my_mmu_walk_table(t, start, end, fn, arg);
+		spin_unlock(&t->lock);
+		if (ret)
+			break;
+		my_mmu_relax();
+	}
+	rcu_read_unlock();
+	return ret;
+}
+
+/*
+ * Aging. The VM asks under its pte lock, some of it under RCU: never sleep.
+ */
+static int my_mmu_age(struct mmu_notifier *mn, unsigned long start,
+		      unsigned long end, bool clear)
+{
+	struct my_mmu *m = container_of(mn, struct my_mmu, notifier);
+	struct my_mmu_table *t;
+	unsigned long index;
+	int young = 0, asked = 0;
+
+	my_mmu_count(aging);
+	rcu_read_lock();
+	my_mmu_for_each_table(&m->dev, t, index, start, end) {
+		my_mmu_spin_lock(&t->lock);
+		asked |= __my_mmu_walk_table(t, start, end, my_mmu_age_entry,
+					     clear ? &young : NULL);
+		spin_unlock(&t->lock);
+	}
+	rcu_read_unlock();
+	return young | asked;
+}
+
+static int my_mmu_clear_flush_young(struct mmu_notifier *mn,
+				    struct mm_struct *mm, unsigned long start,
+				    unsigned long end)
+{
+	return my_mmu_age(mn, start, end, true);
+}
+
+static int my_mmu_clear_young(struct mmu_notifier *mn, struct mm_struct *mm,
+			      unsigned long start, unsigned long end)
+{
+	return my_mmu_age(mn, start, end, true);
+}
+
+static int my_mmu_test_young(struct mmu_notifier *mn, struct mm_struct *mm,
+			     unsigned long address)
+{
+	return my_mmu_age(mn, address, address + PAGE_SIZE, false);
+}
+
+/*
+ * Populate, before the lookup: wait until no invalidation covers the batch,
+ * pin its leaf table and take the sequence.
+ */
+static struct my_mmu_table *my_mmu_pin_table(struct my_mmu *m,
+					     unsigned long start,
+					     unsigned long end,
+					     unsigned long *seq)
+{
+	struct my_mmu_table *t, *pinned = ERR_PTR(-EAGAIN);
+
+	if (READ_ONCE(m->dev.dead))
+		return ERR_PTR(-ESRCH);
+	if (my_mmu_is_invalidating(m, start, end))
+		return pinned;
+	rcu_read_lock();
+	t = my_mmu_table_find(&m->dev, start);
+	if (t) {
+		my_mmu_spin_lock(&t->lock);
+		if (!t->dead) {
+			*seq = t->seq;
+			t->pins++;
+			pinned = t;
+		}
+		spin_unlock(&t->lock);
+	}
+	rcu_read_unlock();
+	return pinned;
+}
+
+static bool my_mmu_may_populate(struct my_mmu *m, unsigned long start,
+				unsigned long end)
+{
+	return READ_ONCE(m->dev.dead) || !my_mmu_is_invalidating(m, start, end);
+}
+
+static struct my_mmu_table *my_mmu_populate_begin(struct my_mmu *m,
+						  unsigned long start,
+						  unsigned long end,
+						  unsigned long *seq)
+{
+	struct my_mmu_table *t;
+	int err;
+
+	while (true) {
+		err = my_mmu_table_create(&m->dev, start);
+		if (err)
+			return ERR_PTR(err);
+		t = my_mmu_pin_table(m, start, end, seq);
+		if (t != ERR_PTR(-EAGAIN))
+			return t;
+		my_mmu_count(waits);
+		err = wait_event_killable(m->wait,
+					  my_mmu_may_populate(m, start, end));
+		if (err)
+			return ERR_PTR(-EINTR);
+	}
+}
+
+/* After the lookup: enter the pages, unless an invalidation came between. */
+static long my_mmu_populate_end(struct my_mmu *m, struct my_mmu_table *t,
+				unsigned long seq, unsigned long start,
+				struct page **pages, long npages, bool write)
+{
+	unsigned long end = start + (max(npages, 1L) << PAGE_SHIFT);
+	long i;
+
+	my_mmu_spin_lock(&t->lock);
+	if (READ_ONCE(m->dev.dead))
+		npages = -ESRCH;
+	else if (t->seq != seq || my_mmu_is_invalidating(m, start, end))
+		npages = npages > 0 ? -EAGAIN : npages;
+	for (i = 0; i < npages; i++)
+		my_mmu_insert_page(m, t, start + (i << PAGE_SHIFT), pages[i],
+				   write);
+	t->pins--;
+	spin_unlock(&t->lock);
+	return npages;
+}
+
+/* Give crowded shards of the reverse index more buckets. */
+static void my_mmu_grow_index(struct my_mmu *m)
+{
+	struct my_mmu_shard *shard;
+	struct my_mmu_buckets b;
+	unsigned int i;
+
+	for_each_set_bit(i, m->dev.crowded, MY_MMU_SHARDS) {
+		clear_bit(i, m->dev.crowded);
+		shard = &m->dev.shard[i];
+		if (my_mmu_buckets_alloc(shard, &b))
+			continue;
+		my_mmu_spin_lock(&shard->lock);
+		__my_mmu_buckets_swap(shard, &b);
+		spin_unlock(&shard->lock);
+		my_mmu_buckets_free(&m->dev, &b);
+	}
+}
+
+static long my_mmu_populate_page(struct my_mmu_dev *dev, unsigned long address,
+				 unsigned int npages, bool write,
+				 struct page **pages)
+{
+	unsigned long end = address + ((unsigned long)npages << PAGE_SHIFT);
+	struct my_mmu *m = to_my_mmu(dev);
+	struct my_mmu_table *t;
+	unsigned long seq;
+	long got, ret;
+
+	t = my_mmu_populate_begin(m, address, end, &seq);
+	if (IS_ERR(t))
+		return PTR_ERR(t);
+	smp_mb();	/* A: pairs with B in inc_active(), C in dec_active() */
+	got = get_user_pages_fast(address, npages, write ? FOLL_WRITE : 0,
+				  pages);
+	ret = mmu_rmap_prepare_export(pages, got) ?: got;
+	ret = my_mmu_populate_end(m, t, seq, address, pages, ret, write);
+	my_mmu_put_pages(pages, got);
+	if (!bitmap_empty(dev->crowded, MY_MMU_SHARDS))
+		my_mmu_grow_index(m);
+	return ret;
+}
+
+/*
+ * Nothing is mapped after this, and nothing can be: called by the VM when the
+ * address space goes, and by the last detach. Possibly by both at once. An
+ * invalidation that started before may never see its end, so what waits for
+ * the count must be told.
+ */
+static void my_mmu_release(struct mmu_notifier *mn, struct mm_struct *mm)
+{
+	struct my_mmu *m = container_of(mn, struct my_mmu, notifier);
+	unsigned long zapped;
+
+	WRITE_ONCE(m->dev.dead, true);
+	smp_mb();	/* as B: a table that the walk misses sees dead */
+	wake_up_all(&m->wait);
+	zapped = my_mmu_zap_range(m, 0, ULONG_MAX, true, true);
+	my_mmu_shootdown(&m->dev, zapped, true);
+
+	down_write(&my_mmu_listlock);
+	list_del_init(&m->list);
+	up_write(&my_mmu_listlock);
+	trace_my_mmu_release(&m->dev);
+}
+
+static struct mmu_notifier *my_mmu_alloc_notifier(struct mm_struct *mm)
+{
+	struct my_mmu *m = kzalloc(sizeof(*m), GFP_KERNEL_ACCOUNT);
+
+	if (!m)
+		return ERR_PTR(-ENOMEM);
+	spin_lock_init(&m->lock);
+	init_waitqueue_head(&m->wait);
+	INIT_LIST_HEAD(&m->list);
+	my_mmu_dev_init(&m->dev, &my_mmu_variant, mm);
+	return &m->notifier;
+}
+
+/* No callback can have m any more: a grace period of the notifiers is over. */
+static void my_mmu_free_notifier(struct mmu_notifier *mn)
+{
+	struct my_mmu *m = container_of(mn, struct my_mmu, notifier);
+
+	my_mmu_dev_destroy(&m->dev);
+	kfree(m);
+}
+
+static const struct mmu_notifier_ops my_mmu_ops = {
+	.release		= my_mmu_release,
+	.clear_flush_young	= my_mmu_clear_flush_young,
+	.clear_young		= my_mmu_clear_young,
+	.test_young		= my_mmu_test_young,
+	.invalidate_range_start	= my_mmu_invalidate_range_start,
+	.invalidate_range_end	= my_mmu_invalidate_range_end,
+	.alloc_notifier		= my_mmu_alloc_notifier,
+	.free_notifier		= my_mmu_free_notifier,
+};
+
+/* False if the last detach is about to take @m away. */
+static bool my_mmu_add_user(struct my_mmu *m, u32 flags)
+{
+	bool alive;
+
+	my_mmu_spin_lock(&m->lock);
+	alive = !m->dev.dead;
+	if (alive && !m->users++)
+		m->dev.flags = flags;
+	spin_unlock(&m->lock);
+	if (!alive)
+		return false;
+
+	down_write(&my_mmu_listlock);
+	if (list_empty(&m->list) && !READ_ONCE(m->dev.dead))
+		list_add(&m->list, &my_mmu_list);
+	up_write(&my_mmu_listlock);
+	return true;
+}
+
+/*
+ * The notifier is one for an address space. One that is dying lets go of it
+ * in bounded time; until then there is nothing to attach to.
+ */
+static struct my_mmu_dev *my_mmu_attach_to_process(struct mm_struct *mm,
+						   u32 flags)
+{
+	struct mmu_notifier *mn;
+	struct my_mmu *m;
+
+	while (true) {
+		mn = mmu_notifier_get(&my_mmu_ops, mm);
+		if (IS_ERR(mn))
+			return ERR_CAST(mn);
+		m = container_of(mn, struct my_mmu, notifier);
+		if (my_mmu_add_user(m, flags))
+			return &m->dev;
+		mmu_notifier_put(mn);
+		schedule_timeout_killable(1);
+		if (fatal_signal_pending(current))
+			return ERR_PTR(-EINTR);
+	}
+}
+
+static void my_mmu_detach(struct my_mmu_dev *dev)
+{
+	struct my_mmu *m = to_my_mmu(dev);
+	bool last;
+
+	my_mmu_spin_lock(&m->lock);
+	last = !--m->users;
+	if (last)
+		WRITE_ONCE(m->dev.dead, true);
+	spin_unlock(&m->lock);
+	if (last)
+		my_mmu_release(&m->notifier, dev->mm);
+	mmu_notifier_put(&m->notifier);
+}
+
+/*
+ * The rmap chain
+ */
+static unsigned long my_mmu_find_addr(struct my_mmu *m, struct page *page)
+{
+	unsigned long pfn = page_to_pfn(page);
+	struct my_mmu_shard *shard = my_mmu_shard(&m->dev, pfn);
+	unsigned long address;
+
+	my_mmu_spin_lock(&shard->lock);
+	address = __my_mmu_index_find(&m->dev, pfn);
+	spin_unlock(&shard->lock);
+	return address;
+}
+
+/* The index was right a moment ago: somebody else may have zapped it since. */
+static bool my_mmu_zap_addr(struct my_mmu *m, unsigned long address,
+			    struct page *page)
+{
+	struct my_mmu_table *t;
+	bool zapped = false;
+
+	rcu_read_lock();
+	t = my_mmu_table_find(&m->dev, address);
+	if (t) {
+		my_mmu_spin_lock(&t->lock);
+		if (my_mmu_entry_pfn(t->entry[my_mmu_slot(t, address)]) ==
+		    page_to_pfn(page))
+			zapped = my_mmu_zap_page(m, t, address);
+		spin_unlock(&t->lock);
+	}
+	rcu_read_unlock();
+	return zapped;
+}
+
+/* All addresses of the page first, then one wait for the device. */
+static void my_sleeping_invalidate_page(struct my_mmu *m, struct page *page)
+{
+	unsigned long address, zapped = 0;
+
+	while ((address = my_mmu_find_addr(m, page)) != -EFAULT)
+		zapped += my_mmu_zap_addr(m, address, page);
+	my_mmu_count_n(rmap_zaps, zapped);
+	trace_my_mmu_rmap_invalidate(&m->dev, page_to_pfn(page), zapped);
+	my_mmu_shootdown(&m->dev, zapped, true);
+}
+
+static void my_mmu_rmap_invalidate_page(struct mmu_rmap_notifier *mrn,
+					struct page *page)
+{
+	struct my_mmu *m;
+
+	my_mmu_count(rmap_callbacks);
+	down_read(&my_mmu_listlock);
+	list_for_each_entry(m, &my_mmu_list, list)
+		my_sleeping_invalidate_page(m, page);
+	up_read(&my_mmu_listlock);
+}
+
+static const struct mmu_rmap_notifier_ops my_mmu_rmap_ops = {
+	.invalidate_page	= my_mmu_rmap_invalidate_page,
+};
+
+static struct mmu_rmap_notifier my_mmu_rmap_notifier = {
+	.ops	= &my_mmu_rmap_ops,
+};
+
+static struct my_mmu_variant my_mmu_variant = {
+	.name		= "split-ptl",
+	.owner		= THIS_MODULE,
+	.attach		= my_mmu_attach_to_process,
+	.detach		= my_mmu_detach,
+	.populate	= my_mmu_populate_page,
+	.walk		= my_mmu_walk,
+};
+
+static int __init my_mmu_init(void)
+{
+	mmu_rmap_notifier_register(&my_mmu_rmap_notifier);
+	return my_mmu_register_variant(&my_mmu_variant);
+}
+
+static void __exit my_mmu_exit(void)
+{
+	my_mmu_unregister_variant(&my_mmu_variant);
+	mmu_rmap_notifier_unregister(&my_mmu_rmap_notifier);
+	mmu_notifier_synchronize();
+}
+
+module_init(my_mmu_init);
+module_exit(my_mmu_exit);
+
+MODULE_DESCRIPTION("External MMU, variant split-ptl: a lock in each leaf table");
+MODULE_LICENSE("GPL");
