@@ -1,0 +1,174 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * common-os.c - page tables as /proc shows them, processes, files; see common.h
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "common.h"
+
+#define KPF_THP	22	/* bit of /proc/kpageflags */
+
+/* --- what the CPU's side looks like ---------------------------------------- */
+
+static uint64_t read_word(const char *path, uint64_t index)
+{
+	uint64_t word = 0;
+	ssize_t n;
+	int fd;
+
+	fd = open(path, O_RDONLY | O_CLOEXEC);
+	ASSERT_GE(fd, 0, "%s can be opened", path);
+	n = pread(fd, &word, sizeof(word), index * sizeof(word));
+	ASSERT_EQ(n, sizeof(word), "%s has word %#llx", path,
+		  (unsigned long long)index);
+	close(fd);
+	return word;
+}
+
+uint64_t pagemap(const void *p)
+{
+	return read_word("/proc/self/pagemap", (uintptr_t)p / MMU_PAGE);
+}
+
+size_t count_swapped(const char *p, size_t pages)
+{
+	size_t i, n = 0;
+
+	for (i = 0; i < pages; i++)
+		n += !!(pagemap(p + i * MMU_PAGE) & PM_SWAPPED);
+	return n;
+}
+
+bool is_thp(const void *p)
+{
+	uint64_t entry = pagemap(p);
+
+	if (!(entry & PM_PRESENT))
+		return false;
+	return read_word("/proc/kpageflags", entry & PM_PFN) >> KPF_THP & 1;
+}
+
+/* /proc/swaps has a headline, and a line per device. */
+bool have_swap(void)
+{
+	FILE *f = fopen("/proc/swaps", "r");
+	char buf[256];
+	int lines = 0;
+
+	if (!f)
+		return false;
+	while (fgets(buf, sizeof(buf), f))
+		lines++;
+	fclose(f);
+	return lines > 1;
+}
+
+/* --- processes ------------------------------------------------------------- */
+
+pid_t spawn(void)
+{
+	pid_t parent = getpid(), pid = fork();
+
+	ASSERT_GE(pid, 0, "fork works");
+	if (!pid) {
+		prctl(PR_SET_PDEATHSIG, SIGKILL);
+		if (getppid() != parent)
+			_exit(EXIT_FAILURE);
+	}
+	return pid;
+}
+
+void join_(pid_t pid)
+{
+	int status;
+
+	ASSERT_EQ(waitpid(pid, &status, 0), pid, "the child can be waited for");
+	ASSERT_EQ(WIFSIGNALED(status) ? WTERMSIG(status) : 0, 0,
+		  "no signal killed the child");
+	ASSERT_EQ(WEXITSTATUS(status), 0, "the child did its part");
+}
+
+void kill_and_reap(pid_t pid)
+{
+	kill(pid, SIGKILL);
+	ASSERT_EQ(waitpid(pid, NULL, 0), pid, "the killed child dies");
+}
+
+void gate_init(struct gate *g)
+{
+	ASSERT_EQ(pipe2(g->fd, O_CLOEXEC), 0, "pipe works");
+}
+
+void pass(struct gate *g)
+{
+	ASSERT_EQ(write(g->fd[1], "", 1), 1, "the gate opens");
+}
+
+void wait_at(struct gate *g)
+{
+	char c;
+
+	ASSERT_EQ(read(g->fd[0], &c, 1), 1, "the gate lets us through");
+}
+
+/* --- files of the kernel ---------------------------------------------------- */
+
+int write_file(const char *path, const char *fmt, ...)
+{
+	char buf[256];
+	ssize_t done;
+	va_list ap;
+	int fd, n;
+
+	va_start(ap, fmt);
+	n = vsnprintf(buf, sizeof(buf), fmt, ap);
+	va_end(ap);
+	fd = open(path, O_WRONLY | O_CLOEXEC);
+	if (fd < 0)
+		return -errno;
+	done = write(fd, buf, n);
+	n = done < 0 ? -errno : 0;
+	close(fd);
+	return n;
+}
+
+long read_number(const char *path)
+{
+	char buf[64] = "";
+	int fd = open(path, O_RDONLY | O_CLOEXEC);
+	ssize_t n;
+
+	if (fd < 0)
+		return -errno;
+	n = read(fd, buf, sizeof(buf) - 1);
+	close(fd);
+	return n < 0 ? -EIO : strtol(buf, NULL, 0);
+}
+
+double seconds(void)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_MONOTONIC, &ts);
+	return ts.tv_sec + ts.tv_nsec / 1e9;
+}
+
+void sleep_ms(unsigned int ms)
+{
+	struct timespec ts = {
+		.tv_sec = ms / 1000,
+		.tv_nsec = ms % 1000 * 1000000l,
+	};
+
+	nanosleep(&ts, NULL);
+}

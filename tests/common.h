@@ -1,0 +1,119 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * common.h - what the tests of the device share
+ *
+ * Memory is checked with stamps: the first and the last word of each page say
+ * which page of the mapping it is and in which generation it was written. A
+ * stale translation then shows as an old generation, another page's number
+ * or the poison that poison_free_memory() leaves in pages that were freed:
+ * the CPU that frees an anonymous page hands it out again at once, so that a
+ * device which still reads the old page may see the very bytes it should.
+ */
+#ifndef TESTS_COMMON_H
+#define TESTS_COMMON_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "harness.h"
+#include "mmu.h"
+
+#define WRITE	MY_MMU_POPULATE_WRITE
+#define POISON	0xdeadc0dedeadc0deull
+
+/* A handle attached to this process with the variant and mode under test. */
+int attached(void);
+
+struct my_mmu_stats stats_of(int fd);
+
+/* --- memory; all mappings have a hole at both ends, so they never merge --- */
+
+char *map_private(size_t pages);	/* anonymous, 4 KiB pages only */
+char *map_shared(size_t pages);		/* anonymous, shared with children */
+char *map_tables(size_t tables);	/* private, @tables x 2 MiB, aligned */
+int make_memfd(size_t pages);
+char *map_fd(int memfd, size_t pages, int prot, int flags);
+char *map_reserve(size_t len, size_t align);	/* PROT_NONE, private */
+
+/* Fill what is free with POISON; call it after memory was given back. */
+void poison_free_memory(void);
+
+/* --- stamps ---------------------------------------------------------------- */
+
+uint64_t stamp(unsigned int gen, size_t page);
+void cpu_stamp(char *p, size_t pages, unsigned int gen);
+#define device_stamp(fd, p, n, gen) (HERE(), device_stamp_(fd, p, n, gen))
+#define cpu_sees(p, n, gen) (HERE(), cpu_sees_(p, n, gen))
+#define device_sees(fd, p, n, gen) (HERE(), device_sees_(fd, p, n, gen))
+#define device_sees_zeros(fd, p, n) (HERE(), device_sees_zeros_(fd, p, n))
+/* Each page is unreadable (or unwritable) for the device, with -EFAULT. */
+#define device_cannot_read(fd, p, n) (HERE(), device_cannot_read_(fd, p, n))
+#define device_cannot_write(fd, p, n) (HERE(), device_cannot_write_(fd, p, n))
+
+void device_stamp_(int fd, char *p, size_t pages, unsigned int gen);
+void cpu_sees_(const char *p, size_t pages, unsigned int gen);
+void device_sees_(int fd, const char *p, size_t pages, unsigned int gen);
+void device_sees_zeros_(int fd, const char *p, size_t pages);
+void device_cannot_read_(int fd, const char *p, size_t pages);
+void device_cannot_write_(int fd, char *p, size_t pages);
+
+/* --- device entries -------------------------------------------------------- */
+
+/* Populates, and checks that it worked. */
+#define populate(fd, p, n, flags) (HERE(), populate_(fd, p, n, flags))
+/* How many of the pages have an entry. */
+#define present(fd, p, n) mmu_count_present(fd, p, (n) * MMU_PAGE)
+/*
+ * The whole device table tells the truth: nothing stale, nothing writable
+ * that may not be. The frame numbers of [p, p + n pages) are compared with
+ * /proc/self/pagemap as well, so that VERIFY need not be trusted.
+ */
+#define verify(fd, p, n) (HERE(), verify_(fd, p, n))
+/* No entry in the range lets the device write. */
+#define none_writable(fd, p, n) (HERE(), none_writable_(fd, p, n))
+
+void populate_(int fd, const char *p, size_t pages, uint32_t flags);
+void verify_(int fd, const char *p, size_t pages);
+void none_writable_(int fd, const char *p, size_t pages);
+
+/* --- what the CPU's side looks like ---------------------------------------- */
+
+#define PM_PRESENT	(1ull << 63)
+#define PM_SWAPPED	(1ull << 62)
+#define PM_PFN		((1ull << 55) - 1)
+
+uint64_t pagemap(const void *p);	/* of /proc/self/pagemap */
+size_t count_swapped(const char *p, size_t pages);
+bool is_thp(const void *p);
+bool have_swap(void);
+
+/* --- processes ------------------------------------------------------------- */
+
+/* fork(), which must work; the child is killed when its parent dies. */
+pid_t spawn(void);
+/* Wait for a child that must end with exit status 0. */
+#define join(pid) (HERE(), join_(pid))
+void join_(pid_t pid);
+void kill_and_reap(pid_t pid);
+
+/* A gate between processes: pass() lets one wait_at() through. */
+struct gate {
+	int fd[2];
+};
+
+void gate_init(struct gate *g);
+void pass(struct gate *g);
+void wait_at(struct gate *g);
+
+/* --- files of the kernel ---------------------------------------------------- */
+
+int write_file(const char *path, const char *fmt, ...)
+	__attribute__((format(printf, 2, 3)));	/* 0 or -errno */
+long read_number(const char *path);		/* or -errno */
+
+double seconds(void);
+void sleep_ms(unsigned int ms);
+
+#endif /* TESTS_COMMON_H */

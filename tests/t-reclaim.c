@@ -1,0 +1,267 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * t-reclaim.c - G4, G7: the kernel takes pages away, the data stays
+ *
+ * Every test here runs twice: with both notifiers at work, and with
+ * reclaim left to the rmap chain alone (RMAP_ONLY). The guarantees are the
+ * same.
+ */
+#include <errno.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include "cgroup.h"
+#include "common.h"
+
+#define N	128
+
+#ifndef MADV_PAGEOUT
+#define MADV_PAGEOUT	21
+#endif
+
+static void need_swap(void)
+{
+	if (!have_swap())
+		skip("no swap");
+}
+
+/* Which pages went to swap; the device must have lost exactly those. */
+static size_t check_swapped(int fd, const char *p, size_t pages)
+{
+	size_t i, n = 0;
+
+	for (i = 0; i < pages; i++) {
+		if (!(pagemap(p + i * MMU_PAGE) & PM_SWAPPED))
+			continue;
+		n++;
+		EXPECT_EQ(mmu_entry(fd, p + i * MMU_PAGE), 0,
+			  "page %zu is in swap and has no entry", i);
+	}
+	return n;
+}
+
+/* Pages that were evicted while mirrored came through the rmap chain. */
+static void check_chain(const struct my_mmu_stats *before,
+			const struct my_mmu_stats *after, size_t evicted)
+{
+	if (!before->rmap_hook_active) {
+		note("the VM does not feed the rmap chain here");
+		return;
+	}
+	EXPECT_GE(after->rmap_hooked - before->rmap_hooked, evicted,
+		  "the hook saw every page that was unmapped");
+	if (!test_mode)
+		return;
+	/* Nobody else tells the driver: each page must have come this way. */
+	EXPECT_GE(after->rmap_walks - before->rmap_walks, evicted,
+		  "the chain ran for each");
+	EXPECT_GE(after->rmap_callbacks - before->rmap_callbacks, evicted,
+		  "the variant was told");
+	EXPECT_GE(after->rmap_zaps - before->rmap_zaps, evicted,
+		  "and dropped its entries");
+}
+
+static void evict_and_compare(int fd, char *p, size_t pages)
+{
+	struct my_mmu_stats before = stats_of(fd), after;
+	size_t evicted;
+
+	ASSERT_EQ(madvise(p, pages * MMU_PAGE, MADV_PAGEOUT), 0, "pageout");
+	after = stats_of(fd);
+	evicted = check_swapped(fd, p, pages);
+	ASSERT_GE(evicted, pages / 2, "most pages went to swap");
+	check_chain(&before, &after, evicted);
+	verify(fd, p, pages);
+	poison_free_memory();
+}
+
+TEST_BOTH_MODES(g7_pageout_of_written_pages, 20)
+{
+	int fd = attached();
+	char *p = map_private(N);
+
+	need_swap();
+	cpu_stamp(p, N, 1);
+	populate(fd, p, N, WRITE);
+	device_stamp(fd, p, N, 2);
+	evict_and_compare(fd, p, N);
+	device_sees(fd, p, N, 2);
+	cpu_sees(p, N, 2);
+	device_stamp(fd, p, N, 3);
+	evict_and_compare(fd, p, N);
+	cpu_sees(p, N, 3);
+	device_sees(fd, p, N, 3);
+	verify(fd, p, N);
+}
+
+/* Read entries, too: they name pages that are someone else's afterwards. */
+TEST_BOTH_MODES(g4_pageout_of_read_pages, 20)
+{
+	int fd = attached();
+	char *p = map_private(N);
+
+	need_swap();
+	cpu_stamp(p, N, 1);
+	populate(fd, p, N, 0);
+	evict_and_compare(fd, p, N);
+	device_sees(fd, p, N, 1);
+	verify(fd, p, N);
+}
+
+/*
+ * 4.11 of the skeleton. A page marked MADV_FREE has a clean pte; if the
+ * device then writes and says nothing, reclaim throws the page away.
+ */
+TEST_BOTH_MODES(g7_device_write_after_madv_free, 20)
+{
+	int fd = attached();
+	char *p = map_private(N);
+
+	need_swap();
+	cpu_stamp(p, N, 1);
+	populate(fd, p, N, WRITE);
+	ASSERT_EQ(madvise(p, N * MMU_PAGE, MADV_FREE), 0, "madvise");
+	device_stamp(fd, p, N, 2);
+	ASSERT_EQ(madvise(p, N * MMU_PAGE, MADV_PAGEOUT), 0, "pageout");
+	poison_free_memory();
+	cpu_sees(p, N, 2);
+	device_sees(fd, p, N, 2);
+	verify(fd, p, N);
+}
+
+/* And if nobody writes, the pages may go, but never show old contents. */
+TEST_BOTH_MODES(g1_madv_free_without_write, 20)
+{
+	int fd = attached(), i;
+	char *p = map_private(N);
+	uint64_t cpu, device;
+
+	need_swap();
+	cpu_stamp(p, N, 1);
+	populate(fd, p, N, 0);
+	ASSERT_EQ(madvise(p, N * MMU_PAGE, MADV_FREE), 0, "madvise");
+	ASSERT_EQ(madvise(p, N * MMU_PAGE, MADV_PAGEOUT), 0, "pageout");
+	poison_free_memory();
+	for (i = 0; i < N; i++) {
+		ASSERT_EQ(mmu_read(fd, p + i * MMU_PAGE, &device, 8), 0,
+			  "device read");
+		cpu = *(volatile uint64_t *)(p + i * MMU_PAGE);
+		EXPECT_EQ(device, cpu, "CPU and device agree on page %d", i);
+		EXPECT_EQ(cpu == 0 || cpu == stamp(1, i), 1,
+			  "which holds old data or zeros");
+	}
+	verify(fd, p, N);
+}
+
+/* Real reclaim, started from outside the process, by the page. */
+static void reclaim_from_outside(char *p, size_t pages, int fd)
+{
+	struct my_mmu_stats before, after;
+	size_t evicted = 0;
+	int tries;
+
+	before = stats_of(fd);
+	for (tries = 0; tries < 5 && evicted < pages / 2; tries++) {
+		cgroup_reclaim("reclaim", pages * MMU_PAGE);
+		evicted = check_swapped(fd, p, pages);
+	}
+	after = stats_of(fd);
+	ASSERT_GE(evicted, pages / 4, "reclaim took some of the pages");
+	check_chain(&before, &after, evicted);
+}
+
+TEST_BOTH_MODES(g7_cgroup_reclaim_of_anonymous_memory, 30)
+{
+	char *p;
+	int fd;
+
+	need_swap();
+	cgroup_enter("reclaim", "memory");
+	fd = attached();
+	p = map_private(4 * N);
+	cpu_stamp(p, 4 * N, 1);
+	populate(fd, p, 4 * N, WRITE);
+	device_stamp(fd, p, 4 * N, 2);
+	reclaim_from_outside(p, 4 * N, fd);
+	verify(fd, p, 4 * N);
+	poison_free_memory();
+	device_sees(fd, p, 4 * N, 2);
+	cpu_sees(p, 4 * N, 2);
+	verify(fd, p, 4 * N);
+}
+
+/* Shared memory leaves page tables first, then the page cache, for swap. */
+TEST_BOTH_MODES(g7_cgroup_reclaim_of_shared_memory, 30)
+{
+	struct my_mmu_stats before, after;
+	char *p;
+	int fd, i;
+
+	need_swap();
+	cgroup_enter("reclaim", "memory");
+	fd = attached();
+	p = map_fd(make_memfd(4 * N), 4 * N, PROT_READ | PROT_WRITE,
+		   MAP_SHARED);
+	populate(fd, p, 4 * N, WRITE);
+	device_stamp(fd, p, 4 * N, 2);
+	before = stats_of(fd);
+	for (i = 0; i < 5 && present(fd, p, 4 * N) > 2 * N; i++)
+		cgroup_reclaim("reclaim", 4 * N * MMU_PAGE);
+	after = stats_of(fd);
+	EXPECT_LE(present(fd, p, 4 * N), 3 * N, "reclaim took some pages");
+	check_chain(&before, &after, 4 * N - present(fd, p, 4 * N));
+	verify(fd, p, 4 * N);
+	poison_free_memory();
+	device_sees(fd, p, 4 * N, 2);
+	cpu_sees(p, 4 * N, 2);
+	verify(fd, p, 4 * N);
+}
+
+/* Pages that nobody exported cost a look-up, and no walk. */
+TEST(g4_unexported_pages_are_filtered, 20)
+{
+	struct my_mmu_stats before, after;
+	int fd = attached();
+	char *mine = map_private(4), *p = map_private(N);
+
+	need_swap();
+	if (!stats_of(fd).rmap_hook_active)
+		skip("the VM does not feed the rmap chain here");
+	populate(fd, mine, 4, WRITE);
+	cpu_stamp(p, N, 1);
+	before = stats_of(fd);
+	ASSERT_EQ(madvise(p, N * MMU_PAGE, MADV_PAGEOUT), 0, "pageout");
+	after = stats_of(fd);
+	ASSERT_GE(count_swapped(p, N), N / 2, "most pages went to swap");
+	EXPECT_GE(after.rmap_filtered - before.rmap_filtered, N / 2,
+		  "the filter spared them the chain");
+	/* A frame that was exported once may still be on record. */
+	EXPECT_LE(after.rmap_walks - before.rmap_walks, N / 4,
+		  "the chain hardly ran");
+	EXPECT_EQ(present(fd, mine, 4), 4, "other entries were left alone");
+	cpu_sees(p, N, 1);
+}
+
+/* Swapped out under a process that has died meanwhile: nothing is followed. */
+TEST_BOTH_MODES(g5_reclaim_while_owners_exit, 30)
+{
+	char *p;
+	int round, fd;
+	pid_t pid;
+
+	need_swap();
+	cgroup_enter("reclaim", "memory");
+	for (round = 0; round < 10; round++) {
+		pid = spawn();
+		if (!pid) {
+			fd = attached();
+			p = map_private(N);
+			populate(fd, p, N, WRITE);
+			sleep_ms(2 * round);
+			_exit(0);
+		}
+		cgroup_reclaim("reclaim", N * MMU_PAGE);
+		cgroup_reclaim("reclaim", N * MMU_PAGE);
+		join(pid);
+	}
+}
