@@ -483,6 +483,12 @@ local function in_text(chapter)
       complain(chapter.file, line_of(chapter, element.src),
                'images come as figure blocks, with caption and alt')
     end,
+    Code = function(element) -- m->lock must not break at its hyphen
+      if #element.text <= 28 then
+        element.classes:insert('short')
+        return element
+      end
+    end,
     Span = function(element)
       if element.classes:includes('result') then
         return result(chapter, element)
