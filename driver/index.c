@@ -17,11 +17,8 @@
 #include <linux/slab.h>
 
 #include "internal.h"
-#include "mmu_rmap.h"
 #include "my_mmu.h"
-
-#define ENTRIES_PER_BUCKET	4U	/* more: the shard wants to grow */
-#define BUCKETS_KEEP		64U	/* an empty shard keeps so many */
+#include "my_mmu_table.h"
 
 static struct my_mmu_table *link_table(struct hlist_node *link)
 {
@@ -44,12 +41,6 @@ static unsigned long link_pfn(struct hlist_node *link)
 	struct my_mmu_table *t = link_table(link);
 
 	return my_mmu_entry_pfn(READ_ONCE(t->entry[link - t->link]));
-}
-
-static struct hlist_head *pfn_bucket(struct my_mmu_shard *shard,
-				     unsigned long pfn)
-{
-	return &shard->bucket[pfn & (shard->buckets - 1)];
 }
 
 static struct hlist_head *first_buckets(struct my_mmu_dev *dev,
@@ -89,32 +80,13 @@ void my_mmu_index_destroy(struct my_mmu_dev *dev)
 }
 
 /**
- * __my_mmu_index_add() - put an entry into the reverse index
+ * __my_mmu_drop_buckets() - give back the buckets of an empty shard
  * @dev: external MMU
- * @t: leaf table
- * @address: of an entry that has just been set
+ * @shard: a shard of it without entries
  *
- * Also exports the page to the rmap chain, in this critical section: see
- * the export filter in rmap/chain.c.
- *
- * Context: any; the lock that protects the page's shard is held.
+ * Context: any; the lock that protects @shard is held.
  */
-void __my_mmu_index_add(struct my_mmu_dev *dev, struct my_mmu_table *t,
-			unsigned long address)
-{
-	unsigned int slot = my_mmu_slot(t, address);
-	unsigned long pfn = my_mmu_entry_pfn(t->entry[slot]);
-	struct my_mmu_shard *shard = my_mmu_shard(dev, pfn);
-
-	hlist_add_head(&t->link[slot], pfn_bucket(shard, pfn));
-	if (++shard->count > ENTRIES_PER_BUCKET * shard->buckets)
-		set_bit(shard - dev->shard, dev->crowded);
-	mmu_rmap_export_page(pfn_to_page(pfn));
-}
-EXPORT_SYMBOL_GPL(__my_mmu_index_add);
-
-static void drop_empty_buckets(struct my_mmu_dev *dev,
-			       struct my_mmu_shard *shard)
+void __my_mmu_drop_buckets(struct my_mmu_dev *dev, struct my_mmu_shard *shard)
 {
 	struct my_mmu_buckets b = { shard->buckets, shard->bucket };
 
@@ -122,27 +94,7 @@ static void drop_empty_buckets(struct my_mmu_dev *dev,
 	shard->buckets = MY_MMU_BUCKETS_MIN;
 	my_mmu_buckets_free(dev, &b);
 }
-
-/**
- * __my_mmu_index_del() - take an entry out of the reverse index
- * @dev: external MMU
- * @t: leaf table
- * @address: of an entry that is still set, and in the index
- *
- * Context: any; the lock that protects the page's shard is held.
- */
-void __my_mmu_index_del(struct my_mmu_dev *dev, struct my_mmu_table *t,
-			unsigned long address)
-{
-	unsigned int slot = my_mmu_slot(t, address);
-	struct my_mmu_shard *shard;
-
-	shard = my_mmu_shard(dev, my_mmu_entry_pfn(t->entry[slot]));
-	hlist_del_init(&t->link[slot]);
-	if (!--shard->count && shard->buckets > BUCKETS_KEEP)
-		drop_empty_buckets(dev, shard);
-}
-EXPORT_SYMBOL_GPL(__my_mmu_index_del);
+EXPORT_SYMBOL_GPL(__my_mmu_drop_buckets);
 
 /**
  * __my_mmu_index_find() - find an address that maps a page
@@ -157,7 +109,7 @@ unsigned long __my_mmu_index_find(struct my_mmu_dev *dev, unsigned long pfn)
 	struct my_mmu_shard *shard = my_mmu_shard(dev, pfn);
 	struct hlist_node *link;
 
-	hlist_for_each(link, pfn_bucket(shard, pfn))
+	hlist_for_each(link, my_mmu_bucket(shard, pfn))
 		if (link_pfn(link) == pfn)
 			return link_address(link);
 	return -EFAULT;
@@ -175,9 +127,9 @@ EXPORT_SYMBOL_GPL(__my_mmu_index_find);
 int my_mmu_buckets_alloc(struct my_mmu_shard *shard, struct my_mmu_buckets *b)
 {
 	unsigned int count = max(READ_ONCE(shard->count),
-				 ENTRIES_PER_BUCKET * MY_MMU_BUCKETS_MIN);
+				 MY_MMU_PER_BUCKET * MY_MMU_BUCKETS_MIN);
 
-	b->buckets = rounddown_pow_of_two(2 * count / ENTRIES_PER_BUCKET);
+	b->buckets = rounddown_pow_of_two(2 * count / MY_MMU_PER_BUCKET);
 	b->bucket = kcalloc(b->buckets, sizeof(*b->bucket),
 			    GFP_KERNEL_ACCOUNT | __GFP_NOWARN | __GFP_NORETRY);
 	if (!b->bucket)
@@ -209,7 +161,7 @@ void __my_mmu_buckets_swap(struct my_mmu_shard *shard, struct my_mmu_buckets *b)
 	for (i = 0; i < old.buckets; i++) {
 		for (link = old.bucket[i].first; link; link = next) {
 			next = link->next;
-			hlist_add_head(link, pfn_bucket(shard, link_pfn(link)));
+			hlist_add_head(link, my_mmu_bucket(shard, link_pfn(link)));
 		}
 		INIT_HLIST_HEAD(&old.bucket[i]);
 	}

@@ -12,6 +12,7 @@
 #ifndef MMU_RMAP_H
 #define MMU_RMAP_H
 
+#include <linux/bitops.h>
 #include <linux/list.h>
 #include <linux/mm_types.h>
 #include <linux/types.h>
@@ -58,10 +59,26 @@ struct mmu_rmap_stats {
 
 void mmu_rmap_notifier_register(struct mmu_rmap_notifier *mrn);
 void mmu_rmap_notifier_unregister(struct mmu_rmap_notifier *mrn);
-int mmu_rmap_prepare_export(struct page **pages, long npages);
-void mmu_rmap_export_page(struct page *page);
 unsigned long mmu_rmap_invalidate_folio(struct folio *folio);
 bool mmu_rmap_walk_in_progress(void);
 void mmu_rmap_get_stats(struct mmu_rmap_stats *stats);
+
+/* The export filter, one bit per page; only for the inline function below. */
+extern unsigned long *mmu_rmap_exported;
+extern unsigned long mmu_rmap_max_pfn;
+
+/**
+ * mmu_rmap_export_page() - tell the chain that a page is mapped externally
+ * @pfn: page frame number of the page
+ *
+ * Context: any; the caller holds the lock that its invalidate_page callback
+ * takes to look for mappings of the page, and makes the mapping in the same
+ * critical section. Inline, since this is paid for every page of a populate.
+ */
+static inline void mmu_rmap_export_page(unsigned long pfn)
+{
+	if (pfn < mmu_rmap_max_pfn && !test_bit(pfn, mmu_rmap_exported))
+		set_bit(pfn, mmu_rmap_exported);
+}
 
 #endif /* MMU_RMAP_H */

@@ -91,6 +91,8 @@ struct my_mmu_table {
 #define MY_MMU_SHARD_BITS	6
 #define MY_MMU_SHARDS		(1U << MY_MMU_SHARD_BITS)
 #define MY_MMU_BUCKETS_MIN	8U	/* per shard, part of struct my_mmu_dev */
+#define MY_MMU_BUCKETS_KEEP	256U	/* an empty shard keeps so many */
+#define MY_MMU_PER_BUCKET	4U	/* entries; more: it wants to grow */
 
 struct my_mmu_shard {
 	spinlock_t		lock;	/* for variants with split locks */
@@ -174,9 +176,6 @@ void my_mmu_dev_destroy(struct my_mmu_dev *dev);
  */
 int my_mmu_table_create(struct my_mmu_dev *dev, unsigned long address);
 void __my_mmu_table_remove(struct my_mmu_dev *dev, struct my_mmu_table *t);
-bool __my_mmu_entry_set(struct my_mmu_table *t, unsigned long address,
-			struct page *page, bool write);
-void __my_mmu_entry_clear(struct my_mmu_table *t, unsigned long address);
 
 /* Finds the leaf table of an address, or NULL. Context: any. */
 static inline struct my_mmu_table *my_mmu_table_find(struct my_mmu_dev *dev,
@@ -232,10 +231,7 @@ static inline struct my_mmu_shard *my_mmu_shard(struct my_mmu_dev *dev,
 	return &dev->shard[hash_64(pfn >> 6, MY_MMU_SHARD_BITS)];
 }
 
-void __my_mmu_index_add(struct my_mmu_dev *dev, struct my_mmu_table *t,
-			unsigned long address);
-void __my_mmu_index_del(struct my_mmu_dev *dev, struct my_mmu_table *t,
-			unsigned long address);
+void __my_mmu_drop_buckets(struct my_mmu_dev *dev, struct my_mmu_shard *shard);
 unsigned long __my_mmu_index_find(struct my_mmu_dev *dev, unsigned long pfn);
 
 struct my_mmu_buckets {

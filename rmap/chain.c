@@ -11,9 +11,9 @@
  * was made for is forbidden. This one is walked under SRCU.
  *
  * The export filter. A page flag is not to be had, so one bit per page
- * stands in for it, in chunks that are allocated where pages are exported.
- * The bit is cleared before the chain is walked and set in the critical
- * section that makes a mapping. Either order of the two sections is right:
+ * stands in for it. The bit is cleared before the chain is walked and set in
+ * the critical section that makes a mapping. Either order of the two sections
+ * is right:
  *
  *	exporting CPU                   evicting CPU
  *	                                test_and_clear(bit)
@@ -38,13 +38,13 @@
 #include <linux/bitmap.h>
 #include <linux/hash.h>
 #include <linux/mm.h>
+#include <linux/mmzone.h>
 #include <linux/module.h>
 #include <linux/pagemap.h>
 #include <linux/sched.h>
-#include <linux/slab.h>
 #include <linux/spinlock.h>
 #include <linux/srcu.h>
-#include <linux/xarray.h>
+#include <linux/vmalloc.h>
 
 #include "internal.h"
 #include "mmu_rmap.h"
@@ -100,104 +100,45 @@ EXPORT_SYMBOL_GPL(mmu_rmap_notifier_unregister);
 /*
  * Export filter
  */
-#define CHUNK_BITS	(PAGE_SIZE * BITS_PER_BYTE)	/* 128 MiB of memory */
+unsigned long *mmu_rmap_exported;
+EXPORT_SYMBOL_GPL(mmu_rmap_exported);
 
-static DEFINE_XARRAY(export_chunks);	/* pfn / CHUNK_BITS -> bitmap page */
+unsigned long mmu_rmap_max_pfn;
+EXPORT_SYMBOL_GPL(mmu_rmap_max_pfn);
 
-static int export_chunk_create(unsigned long index)
+static int export_filter_alloc(void)
 {
-	void *bits = (void *)get_zeroed_page(GFP_KERNEL);
-	int err;
+	int nid;
 
-	if (!bits)
-		return -ENOMEM;
-	err = xa_insert(&export_chunks, index, bits, GFP_KERNEL);
-	if (err)
-		free_page((unsigned long)bits);
-	return err == -EBUSY ? 0 : err;
+	for_each_online_node(nid)
+		mmu_rmap_max_pfn = max(mmu_rmap_max_pfn,
+				       pgdat_end_pfn(NODE_DATA(nid)));
+	mmu_rmap_exported = vzalloc(BITS_TO_LONGS(mmu_rmap_max_pfn) *
+				    sizeof(long));
+	if (mmu_rmap_exported)
+		return 0;
+	pr_err("no memory for one bit per page (%lu pages): free some and load again\n",
+	       mmu_rmap_max_pfn);
+	return -ENOMEM;
 }
 
-static void export_chunks_free(void)
-{
-	unsigned long index;
-	void *bits;
-
-	xa_for_each(&export_chunks, index, bits)
-		free_page((unsigned long)bits);
-	xa_destroy(&export_chunks);
-}
-
-/**
- * mmu_rmap_prepare_export() - allocate what exporting these pages takes
- * @pages: pages that are about to be exported
- * @npages: how many
- *
- * Context: may sleep.
- * Return: 0 or -ENOMEM.
+/*
+ * Lowest exported pfn in [pfn, end), or end. Memory that was plugged in later
+ * has no bits and counts as exported always.
  */
-int mmu_rmap_prepare_export(struct page **pages, long npages)
-{
-	unsigned long last = ULONG_MAX;
-	long i;
-	int err;
-
-	for (i = 0; i < npages; i++) {
-		unsigned long index = page_to_pfn(pages[i]) / CHUNK_BITS;
-
-		if (index == last)
-			continue;
-		if (!xa_load(&export_chunks, index)) {
-			err = export_chunk_create(index);
-			if (err)
-				return err;
-		}
-		last = index;
-	}
-	return 0;
-}
-EXPORT_SYMBOL_GPL(mmu_rmap_prepare_export);
-
-/**
- * mmu_rmap_export_page() - tell the chain that the page is mapped externally
- * @page: page; mmu_rmap_prepare_export() has succeeded for it
- *
- * Context: any; the caller holds the lock that its invalidate_page callback
- * takes to look for mappings of the page.
- */
-void mmu_rmap_export_page(struct page *page)
-{
-	unsigned long pfn = page_to_pfn(page);
-	unsigned long *bits = xa_load(&export_chunks, pfn / CHUNK_BITS);
-
-	if (!test_bit(pfn % CHUNK_BITS, bits))
-		set_bit(pfn % CHUNK_BITS, bits);
-}
-EXPORT_SYMBOL_GPL(mmu_rmap_export_page);
-
-/* Lowest exported pfn in [pfn, end), or end. */
 static unsigned long next_exported(unsigned long pfn, unsigned long end)
 {
-	while (pfn < end) {
-		unsigned long base = round_down(pfn, CHUNK_BITS);
-		unsigned long limit = min(end - base, CHUNK_BITS);
-		unsigned long *bits = xa_load(&export_chunks,
-					      base / CHUNK_BITS);
-
-		if (bits) {
-			pfn = base + find_next_bit(bits, limit, pfn - base);
-			if (pfn < base + limit)
-				return pfn;
-		}
-		pfn = base + limit;
-	}
-	return end;
+	if (pfn >= mmu_rmap_max_pfn)
+		return pfn;
+	return find_next_bit(mmu_rmap_exported, min(end, mmu_rmap_max_pfn),
+			     pfn);
 }
 
 static bool test_and_clear_exported(unsigned long pfn)
 {
-	unsigned long *bits = xa_load(&export_chunks, pfn / CHUNK_BITS);
-
-	return bits && test_and_clear_bit(pfn % CHUNK_BITS, bits);
+	if (pfn >= mmu_rmap_max_pfn)
+		return true;
+	return test_and_clear_bit(pfn, mmu_rmap_exported);
 }
 
 /*
@@ -359,19 +300,24 @@ EXPORT_SYMBOL_GPL(mmu_rmap_get_stats);
 static int __init mmu_rmap_init(void)
 {
 	unsigned int b;
+	int err;
 
 	for (b = 0; b < WALKER_BUCKETS; b++)
 		spin_lock_init(&walkers[b].lock);
-	if (!hook)
-		return 0;
-	return mmu_rmap_hook_install();
+	err = export_filter_alloc();
+	if (err || !hook)
+		return err;
+	err = mmu_rmap_hook_install();
+	if (err)
+		vfree(mmu_rmap_exported);
+	return err;
 }
 
 static void __exit mmu_rmap_exit(void)
 {
 	if (hook)
 		mmu_rmap_hook_remove();
-	export_chunks_free();
+	vfree(mmu_rmap_exported);
 }
 
 module_init(mmu_rmap_init);

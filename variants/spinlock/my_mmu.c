@@ -64,6 +64,7 @@
 
 #include "mmu_rmap.h"
 #include "my_mmu.h"
+#include "my_mmu_table.h"
 #include "my_mmu_trace.h"
 
 struct my_mmu {
@@ -408,8 +409,7 @@ static long my_mmu_populate_page(struct my_mmu_dev *dev, unsigned long address,
 		return PTR_ERR(t);
 	got = get_user_pages_fast(address, npages, write ? FOLL_WRITE : 0,
 				  pages);
-	ret = mmu_rmap_prepare_export(pages, got) ?: got;
-	ret = my_mmu_populate_end(m, t, seq, address, pages, ret, write);
+	ret = my_mmu_populate_end(m, t, seq, address, pages, got, write);
 	my_mmu_put_pages(pages, got);
 	if (!bitmap_empty(dev->crowded, MY_MMU_SHARDS))
 		my_mmu_grow_index(m);
