@@ -13,8 +13,8 @@
  *	  pte lock				(the VM, around aging)
  *	    t->lock				(all callbacks)
  *	      m->lock				(my_mmu_is_invalidating)
- *	      shard->lock			(my_mmu_insert_page, ..._zap_page)
- *	      pages' and inodes' locks		(dirtying a page)
+ *	      shard->lock			(my_mmu_insert_pages)
+ *		pages' and inodes' locks	(dirtying a page)
  *	  my_mmu_listlock			(my_mmu_release)
  *	folio lock				(the VM, around the rmap chain)
  *	  my_mmu_srcu, read side		(my_mmu_rmap_invalidate_page)
@@ -150,20 +150,50 @@ static struct my_mmu *to_my_mmu(struct my_mmu_dev *dev)
 	return container_of(dev, struct my_mmu, dev);
 }
 
+static struct my_mmu_shard *my_mmu_page_shard(struct my_mmu *m,
+					      struct page *page)
+{
+	return my_mmu_shard(&m->dev, page_to_pfn(page));
+}
+
+static struct my_mmu_shard *my_mmu_slot_shard(struct my_mmu *m,
+					      struct my_mmu_table *t,
+					      unsigned int slot)
+{
+	return my_mmu_shard(&m->dev, my_mmu_entry_pfn(t->entry[slot]));
+}
+
 static void my_mmu_insert_page(struct my_mmu *m, struct my_mmu_table *t,
 			       unsigned long address, struct page *page,
 			       bool write)
 	__must_hold(&t->lock)
 {
-	struct my_mmu_shard *shard = my_mmu_shard(&m->dev, page_to_pfn(page));
-
 	lockdep_assert_held(&t->lock);
-	if (__my_mmu_entry_set(t, address, page, write)) {
-		my_mmu_spin_lock(&shard->lock);
+	lockdep_assert_held(&my_mmu_page_shard(m, page)->lock);
+	if (__my_mmu_entry_set(t, address, page, write))
 		__my_mmu_index_add(&m->dev, t, address);
+	trace_my_mmu_insert(&m->dev, address, t->entry[my_mmu_slot(t, address)]);
+}
+
+/* Neighbours often share a shard: lock it once for a run of them. */
+static void my_mmu_insert_pages(struct my_mmu *m, struct my_mmu_table *t,
+				unsigned long start, struct page **pages,
+				long npages, bool write)
+	__must_hold(&t->lock)
+{
+	struct my_mmu_shard *shard;
+	long i = 0;
+
+	while (i < npages) {
+		shard = my_mmu_page_shard(m, pages[i]);
+		my_mmu_spin_lock(&shard->lock);
+		do {
+			my_mmu_insert_page(m, t, start + (i << PAGE_SHIFT),
+					   pages[i], write);
+			i++;
+		} while (i < npages && my_mmu_page_shard(m, pages[i]) == shard);
 		spin_unlock(&shard->lock);
 	}
-	trace_my_mmu_insert(&m->dev, address, t->entry[my_mmu_slot(t, address)]);
 }
 
 static bool my_mmu_zap_page(struct my_mmu *m, struct my_mmu_table *t,
@@ -171,18 +201,13 @@ static bool my_mmu_zap_page(struct my_mmu *m, struct my_mmu_table *t,
 	__must_hold(&t->lock)
 {
 	u64 entry = t->entry[my_mmu_slot(t, address)];
-	struct my_mmu_shard *shard = my_mmu_shard(&m->dev,
-						  my_mmu_entry_pfn(entry));
 
 	lockdep_assert_held(&t->lock);
 	if (!(entry & MY_MMU_PRESENT))
 		return false;
 	trace_my_mmu_zap_page(&m->dev, address, entry);
-	if (entry & MY_MMU_INDEXED) {
-		my_mmu_spin_lock(&shard->lock);
+	if (entry & MY_MMU_INDEXED)
 		__my_mmu_index_del(&m->dev, t, address);
-		spin_unlock(&shard->lock);
-	}
 	__my_mmu_entry_clear(t, address);
 	return true;
 }
@@ -193,10 +218,23 @@ static unsigned long my_mmu_zap_table(struct my_mmu *m, struct my_mmu_table *t,
 {
 	unsigned int slot = my_mmu_first_slot(t, start);
 	unsigned int limit = my_mmu_end_slot(t, end);
+	struct my_mmu_shard *shard;
 	unsigned long zapped = 0;
 
-	for (; slot < limit && t->used; slot++)
-		zapped += my_mmu_zap_page(m, t, my_mmu_slot_address(t, slot));
+	while (slot < limit && t->used) {
+		if (!(t->entry[slot] & MY_MMU_PRESENT)) {
+			slot++;
+			continue;
+		}
+		shard = my_mmu_slot_shard(m, t, slot);
+		my_mmu_spin_lock(&shard->lock);
+		do {
+			zapped += my_mmu_zap_page(m, t,
+						  my_mmu_slot_address(t, slot));
+			slot++;
+		} while (slot < limit && my_mmu_slot_shard(m, t, slot) == shard);
+		spin_unlock(&shard->lock);
+	}
 	return zapped;
 }
 
@@ -491,16 +529,13 @@ static long my_mmu_populate_end(struct my_mmu *m, struct my_mmu_table *t,
 				struct page **pages, long npages, bool write)
 {
 	unsigned long end = start + (max(npages, 1L) << PAGE_SHIFT);
-	long i;
 
 	my_mmu_spin_lock(&t->lock);
 	if (READ_ONCE(m->dev.dead))
 		npages = -ESRCH;
 	else if (t->seq != seq || my_mmu_is_invalidating(m, start, end))
 		npages = npages > 0 ? -EAGAIN : npages;
-	for (i = 0; i < npages; i++)
-		my_mmu_insert_page(m, t, start + (i << PAGE_SHIFT), pages[i],
-				   write);
+	my_mmu_insert_pages(m, t, start, pages, npages, write);
 	t->pins--;
 	spin_unlock(&t->lock);
 	return npages;
@@ -678,12 +713,11 @@ static void my_mmu_detach(struct my_mmu_dev *dev)
  */
 static unsigned long my_mmu_find_addr(struct my_mmu *m, struct page *page)
 {
-	unsigned long pfn = page_to_pfn(page);
-	struct my_mmu_shard *shard = my_mmu_shard(&m->dev, pfn);
+	struct my_mmu_shard *shard = my_mmu_page_shard(m, page);
 	unsigned long address;
 
 	my_mmu_spin_lock(&shard->lock);
-	address = __my_mmu_index_find(&m->dev, pfn);
+	address = __my_mmu_index_find(&m->dev, page_to_pfn(page));
 	spin_unlock(&shard->lock);
 	return address;
 }
@@ -692,6 +726,7 @@ static unsigned long my_mmu_find_addr(struct my_mmu *m, struct page *page)
 static bool my_mmu_zap_addr(struct my_mmu *m, unsigned long address,
 			    struct page *page)
 {
+	struct my_mmu_shard *shard = my_mmu_page_shard(m, page);
 	struct my_mmu_table *t;
 	bool zapped = false;
 
@@ -699,9 +734,11 @@ static bool my_mmu_zap_addr(struct my_mmu *m, unsigned long address,
 	t = my_mmu_table_find(&m->dev, address);
 	if (t) {
 		my_mmu_spin_lock(&t->lock);
+		my_mmu_spin_lock(&shard->lock);
 		if (my_mmu_entry_pfn(t->entry[my_mmu_slot(t, address)]) ==
 		    page_to_pfn(page))
 			zapped = my_mmu_zap_page(m, t, address);
+		spin_unlock(&shard->lock);
 		spin_unlock(&t->lock);
 	}
 	rcu_read_unlock();

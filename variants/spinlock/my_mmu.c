@@ -104,6 +104,18 @@ static void my_mmu_insert_page(struct my_mmu *m, struct my_mmu_table *t,
 	trace_my_mmu_insert(&m->dev, address, t->entry[my_mmu_slot(t, address)]);
 }
 
+static void my_mmu_insert_pages(struct my_mmu *m, struct my_mmu_table *t,
+				unsigned long start, struct page **pages,
+				long npages, bool write)
+	__must_hold(&m->lock)
+{
+	long i;
+
+	for (i = 0; i < npages; i++)
+		my_mmu_insert_page(m, t, start + (i << PAGE_SHIFT), pages[i],
+				   write);
+}
+
 static bool my_mmu_zap_page(struct my_mmu *m, struct my_mmu_table *t,
 			    unsigned long address)
 	__must_hold(&m->lock)
@@ -360,7 +372,6 @@ static long my_mmu_populate_end(struct my_mmu *m, struct my_mmu_table *t,
 				struct page **pages, long npages, bool write)
 {
 	unsigned long end = start + (max(npages, 1L) << PAGE_SHIFT);
-	long i;
 
 	my_mmu_spin_lock(&m->lock);
 	if (m->dev.dead)
@@ -368,9 +379,7 @@ static long my_mmu_populate_end(struct my_mmu *m, struct my_mmu_table *t,
 	else if (m->invalidate_seq != seq ||
 		 my_mmu_is_invalidating(m, start, end))
 		npages = npages > 0 ? -EAGAIN : npages;
-	for (i = 0; i < npages; i++)
-		my_mmu_insert_page(m, t, start + (i << PAGE_SHIFT), pages[i],
-				   write);
+	my_mmu_insert_pages(m, t, start, pages, npages, write);
 	t->pins--;
 	spin_unlock(&m->lock);
 	return npages;
