@@ -198,6 +198,7 @@ static void dec_active(struct my_mmu *m, unsigned long start, unsigned long end)
 	if (wq_has_sleeper(&m->wait))
 		wake_up_all(&m->wait);
 }
+
 /* endregion: end */
 
 static bool my_mmu_is_invalidating(struct my_mmu *m, unsigned long start,
@@ -329,6 +330,7 @@ static struct my_mmu_table *my_mmu_pin_table(struct my_mmu *m,
 	spin_unlock(&m->lock);
 	return t;
 }
+
 /* endregion: snapshot */
 
 static bool my_mmu_may_populate(struct my_mmu *m, unsigned long start,
@@ -384,6 +386,7 @@ static long my_mmu_populate_end(struct my_mmu *m, struct my_mmu_table *t,
 	spin_unlock(&m->lock);
 	return npages;
 }
+
 /* endregion: recheck */
 
 /* Give crowded shards of the reverse index more buckets. */
