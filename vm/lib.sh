@@ -73,13 +73,19 @@ trap 'exit 143' TERM
 trap 'exit 129' HUP
 
 # tmpdir VAR: a fresh folder below build/, removed when the script ends. Below
-# build/ and not /tmp, so that a rename out of it is atomic.
+# build/ and not /tmp, so that a rename out of it is atomic. What scripts that
+# were killed left behind goes, too.
 tmpdir()
 {
-	local dir
+	local dir pid
 
-	mkdir -p "$BUILD/tmp"
-	dir=$(mktemp -d "$BUILD/tmp/${0##*/}.XXXXXX") ||
+	mkdir -p "$BUILD/tmp" || die -s 125 "cannot write to $BUILD."
+	for dir in "$BUILD/tmp"/*.*.*; do
+		pid=${dir%.*}
+		pid=${pid##*.}
+		[[ ! $pid =~ ^[0-9]+$ ]] || [ -e "/proc/$pid" ] || rm -rf -- "$dir"
+	done
+	dir=$(mktemp -d "$BUILD/tmp/${0##*/}.$$.XXXXXX") ||
 		die -s 125 "cannot make a folder below $BUILD/tmp; is the disk full?"
 	at_exit "rm -rf -- $(printf %q "$dir")"
 	printf -v "$1" %s "$dir"
@@ -147,17 +153,19 @@ step_note()
 	[ -z "${STEP_NOTE:-}" ] || printf '%s\n' "$*" >"$STEP_NOTE" 2>/dev/null || true
 }
 
-# step [-q] [-l LOGNAME] NAME COMMAND...: run COMMAND (a function will do) with
+# step [-q] [-s] [-l LOGNAME] NAME COMMAND...: run COMMAND (a function will do) with
 # its output in build/log/LOGNAME.log. A terminal sees one live line; a pipe
 # one line every 5 s, and one at the end (with -q: none if it took under 2 s).
-# When COMMAND fails, the end of its log is shown and its status returned.
+# When COMMAND fails, the end of its log is shown (with -s, soft: only that it
+# failed) and its status returned.
 step()
 {
-	local name log='' quiet='' status=0 start=$EPOCHREALTIME last=0 t text notefile
+	local name log='' quiet='' soft='' status=0 start=$EPOCHREALTIME last=0 t text notefile
 
 	while :; do
 		case $1 in
 		-q) quiet=y; shift ;;
+		-s) soft=y; shift ;;
 		-l) log=$2; shift 2 ;;
 		*) break ;;
 		esac
@@ -201,7 +209,9 @@ step()
 	STEP_PID=
 	rm -f -- "$notefile"
 	t=$(elapsed "$start")
-	if [ "$status" -ne 0 ]; then
+	if [ "$status" -ne 0 ] && [ -n "$soft" ]; then
+		note "  no   $name ($t s)"
+	elif [ "$status" -ne 0 ]; then
 		note "  FAIL $name ($t s). The end of ${log#"$ROOT"/}:"
 		tail -n 15 "$log" | sed 's/^/       | /' >&2
 	elif [ -z "$quiet" ] || [ "${t%.*}" -ge 2 ]; then

@@ -74,6 +74,7 @@ class Console:
         self.asked = False
         self.last = ""
         self.panicked = None
+        self.ready = False
 
     def feed(self, data):
         self.file.write(data)
@@ -90,6 +91,8 @@ class Console:
             self.context.append(text)
         if ASKED.search(text):
             self.asked = True
+        if text.endswith("vm/init: ready"):
+            self.ready = True
         if "Kernel panic" in text:
             self.panicked = self.panicked or time.monotonic()
         if not BAD.search(text) or self.allow.search(text):
@@ -114,7 +117,8 @@ class Screen:
     def __init__(self, label):
         self.label = label
         self.tty = sys.stderr.isatty()
-        self.start = self.last = time.monotonic()
+        self.start = time.monotonic()
+        self.next = self.start + (1 if self.tty else 5)
         self.shown = False
         self.phase = "booting"
         self.at_line_start = True
@@ -127,22 +131,23 @@ class Screen:
 
     def output(self, fd, data):
         self.clear()
-        self.last = time.monotonic()
+        self.next = time.monotonic() + (1 if self.tty else 5)
         self.at_line_start = data.endswith(b"\n")
         while data:
             data = data[os.write(fd, data):]
 
     def tick(self):
         now = time.monotonic()
-        if not self.at_line_start or now - self.last < (1 if self.tty else 5):
+        if not self.phase or not self.at_line_start or now < self.next:
             return
         text = f"  ...  {self.label}: {self.phase}, {now - self.start:.0f} s"
         if self.tty:
             sys.stderr.write(f"\r\033[K{text}")
             self.shown = True
+            self.next = now + 1
         else:
             sys.stderr.write(text + "\n")
-            self.last = now
+            self.next = now + 5
         sys.stderr.flush()
 
     def note(self, text):
@@ -247,6 +252,9 @@ class Run:
             del self.open[self.machine.socks[name]]
         elif name == "console":
             self.console.feed(data)
+            if self.options.shell and self.console.ready:
+                self.screen.clear()
+                self.screen.phase = None
         elif name == "out":
             self.screen.output(1, data)
         elif name == "err":
