@@ -60,7 +60,7 @@ struct mmu_rmap_stats {
 void mmu_rmap_notifier_register(struct mmu_rmap_notifier *mrn);
 void mmu_rmap_notifier_unregister(struct mmu_rmap_notifier *mrn);
 unsigned long mmu_rmap_invalidate_folio(struct folio *folio);
-bool mmu_rmap_walk_in_progress(void);
+bool mmu_rmap_walk_in_progress(unsigned long len);
 void mmu_rmap_get_stats(struct mmu_rmap_stats *stats);
 
 /* The export filter, one bit per page; only for the inline function below. */

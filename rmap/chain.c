@@ -222,12 +222,14 @@ static void unmark_walker(struct mmu_rmap_walk *walk)
 
 /**
  * mmu_rmap_walk_in_progress() - will the chain run once the VM is done here?
+ * @len: bytes that the VM is about to change. More than the folio has (a page
+ *	table of huge pages that processes share) is not the chain's business.
  *
  * Context: any; asks for the calling task.
  * Return: true inside a hooked VM function that was called for a folio with
- * exported pages.
+ * exported pages, and of at least @len bytes.
  */
-bool mmu_rmap_walk_in_progress(void)
+bool mmu_rmap_walk_in_progress(unsigned long len)
 {
 	unsigned int b = walker_bucket(current);
 	struct mmu_rmap_walk *walk;
@@ -235,7 +237,7 @@ bool mmu_rmap_walk_in_progress(void)
 
 	spin_lock(&walkers[b].lock);
 	hlist_for_each_entry(walk, &walkers[b].head, node)
-		if (walk->task == current)
+		if (walk->task == current && len <= walk->len)
 			found = true;
 	spin_unlock(&walkers[b].lock);
 	return found;
@@ -249,6 +251,7 @@ void mmu_rmap_walk_begin(struct mmu_rmap_walk *walk, struct folio *folio)
 
 	this_cpu_inc(mmu_rmap_counters.hooked);
 	walk->task = current;
+	walk->len = folio_size(folio);
 	walk->marked = next_exported(pfn, end) < end;
 	if (!walk->marked) {
 		this_cpu_inc(mmu_rmap_counters.filtered);

@@ -10,6 +10,7 @@ struct folio;
 struct mmu_rmap_walk {
 	struct hlist_node node;
 	struct task_struct *task;
+	unsigned long len;	/* bytes of the folio */
 	bool marked;
 };
 

@@ -211,12 +211,13 @@ static bool my_mmu_is_invalidating(struct my_mmu *m, unsigned long start,
 
 /*
  * A page-level event may be left to the rmap chain: the VM is in a function
- * that will run it on this page. Populates are held off all the same.
+ * that will run it on this folio. Populates are held off all the same.
  */
-static bool my_mmu_leave_to_rmap(struct my_mmu *m)
+static bool my_mmu_leave_to_rmap(struct my_mmu *m,
+				 const struct mmu_notifier_range *range)
 {
 	return m->dev.flags & MY_MMU_ATTACH_RMAP_ONLY &&
-	       mmu_rmap_walk_in_progress();
+	       mmu_rmap_walk_in_progress(range->end - range->start);
 }
 
 static int my_mmu_invalidate_range_start(struct mmu_notifier *mn,
@@ -231,7 +232,7 @@ static int my_mmu_invalidate_range_start(struct mmu_notifier *mn,
 	if (!blockable)
 		my_mmu_count(nonblockable);
 	inc_active(m, range->start, range->end);
-	if (my_mmu_leave_to_rmap(m))
+	if (my_mmu_leave_to_rmap(m, range))
 		return 0;
 	zapped = my_mmu_zap_range(m, range->start, range->end,
 				  range->event == MMU_NOTIFY_UNMAP, blockable);
@@ -600,8 +601,13 @@ static struct my_mmu_variant my_mmu_variant = {
 
 static int __init my_mmu_init(void)
 {
+	int err;
+
 	mmu_rmap_notifier_register(&my_mmu_rmap_notifier);
-	return my_mmu_register_variant(&my_mmu_variant);
+	err = my_mmu_register_variant(&my_mmu_variant);
+	if (err)
+		mmu_rmap_notifier_unregister(&my_mmu_rmap_notifier);
+	return err;
 }
 
 static void __exit my_mmu_exit(void)
