@@ -22,6 +22,7 @@ papt_mirror()
 		echo "${DEBIAN_MIRROR%/}"
 		return
 	fi
+	# shellcheck disable=SC2016 # apt expands these
 	uri=$(apt-get indextargets --format '$(REPO_URI) $(RELEASE)' \
 		'Created-By: Packages' 2>/dev/null |
 		awk '$1 ~ /\/debian\/?$/ && $2 !~ /security/ { print $1; exit }')

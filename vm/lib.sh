@@ -102,6 +102,14 @@ publish()
 	rm -rf -- "$2.old"
 }
 
+# only_one NAME: wait until no other script holds NAME; ours until we end
+only_one()
+{
+	mkdir -p "$BUILD"
+	exec {ONLY_ONE}>"$BUILD/.lock-$1"
+	flock "$ONLY_ONE"
+}
+
 # hash_of: a short name for what is on standard input
 hash_of() { sha256sum | cut -c1-16; }
 
