@@ -448,6 +448,7 @@ static int __init my_mmu_driver_init(void)
 	debugfs_create_file("stats", 0444, my_mmu_debugfs, NULL, &stats_fops);
 	debugfs_create_file("variants", 0444, my_mmu_debugfs, NULL,
 			    &variants_fops);
+	my_mmu_test_points_init(my_mmu_debugfs);
 	return 0;
 }
 

@@ -20,6 +20,7 @@
 
 #include "internal.h"
 #include "my_mmu.h"
+#include "my_mmu_testpoint.h"
 
 #define LINK_ORDER	get_order(MY_MMU_TABLE_SLOTS * \
 				  sizeof(struct hlist_node))
@@ -80,6 +81,10 @@ int my_mmu_table_create(struct my_mmu_dev *dev, unsigned long address)
 	if (my_mmu_table_find(dev, address))
 		return 0;
 	t = my_mmu_table_alloc(address);
+	if (my_mmu_test_point(table_create, true)) {
+		my_mmu_table_free(t);
+		t = NULL;
+	}
 	if (!t)
 		return -ENOMEM;
 	err = xa_insert(&dev->tables, address >> MY_MMU_TABLE_SHIFT, t,

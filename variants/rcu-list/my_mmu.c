@@ -107,6 +107,7 @@
 #include "mmu_rmap.h"
 #include "my_mmu.h"
 #include "my_mmu_table.h"
+#include "my_mmu_testpoint.h"
 #include "my_mmu_trace.h"
 
 /*
@@ -386,10 +387,12 @@ static int my_mmu_invalidate_range_start(struct mmu_notifier *mn,
 	if (!blockable)
 		my_mmu_count(nonblockable);
 	inc_active(m, range->start, range->end);
+	my_mmu_test_point(start_counted, blockable);
 	if (my_mmu_leave_to_rmap(m, range))
 		return 0;
 	zapped = my_mmu_zap_range(m, range->start, range->end,
 				  range->event == MMU_NOTIFY_UNMAP, blockable);
+	my_mmu_test_point(start_zapped, blockable);
 	my_mmu_shootdown(&m->dev, zapped, blockable);
 	return 0;
 }
@@ -399,6 +402,7 @@ static void my_mmu_invalidate_range_end(struct mmu_notifier *mn,
 {
 	struct my_mmu *m = container_of(mn, struct my_mmu, notifier);
 
+	my_mmu_test_point(end, mmu_notifier_range_blockable(range));
 	dec_active(m, range->start, range->end);
 	trace_my_mmu_invalidate_end(&m->dev, range);
 }
@@ -575,8 +579,11 @@ static long my_mmu_populate_page(struct my_mmu_dev *dev, unsigned long address,
 	if (IS_ERR(t))
 		return PTR_ERR(t);
 	smp_mb();	/* A: pairs with B in inc_active(), C in dec_active() */
+	my_mmu_test_point(populate_pinned, true);
 	got = get_user_pages_fast(address, npages, write ? FOLL_WRITE : 0,
 				  pages);
+	if (my_mmu_test_point(populate_lookup, true))
+		seq--;		/* as if an invalidation had ended since */
 	ret = my_mmu_populate_end(m, t, seq, address, pages, got, write);
 	my_mmu_put_pages(pages, got);
 	if (!bitmap_empty(dev->crowded, MY_MMU_SHARDS))
@@ -598,6 +605,7 @@ static void my_mmu_release(struct mmu_notifier *mn, struct mm_struct *mm)
 	WRITE_ONCE(m->dev.dead, true);
 	smp_mb();	/* as B: a table that the walk misses sees dead */
 	wake_up_all(&m->wait);
+	my_mmu_test_point(release_dead, true);
 	zapped = my_mmu_zap_range(m, 0, ULONG_MAX, true, true);
 	my_mmu_shootdown(&m->dev, zapped, true);
 
@@ -606,6 +614,7 @@ static void my_mmu_release(struct mmu_notifier *mn, struct mm_struct *mm)
 		list_del_rcu(&m->list);
 	m->listed = false;
 	mutex_unlock(&my_mmu_listlock);
+	my_mmu_test_point(release_unlisted, true);
 	trace_my_mmu_release(&m->dev);
 }
 
@@ -685,6 +694,7 @@ static struct my_mmu_dev *my_mmu_attach_to_process(struct mm_struct *mm,
 		if (IS_ERR(mn))
 			return ERR_CAST(mn);
 		m = container_of(mn, struct my_mmu, notifier);
+		my_mmu_test_point(attach_found, true);
 		if (my_mmu_add_user(m, flags))
 			return &m->dev;
 		mmu_notifier_put(mn);
@@ -751,9 +761,11 @@ static void my_sleeping_invalidate_page(struct my_mmu *m, struct page *page)
 {
 	unsigned long address, zapped = 0;
 
+	my_mmu_test_point(rmap_walk, true);
 	while ((address = my_mmu_find_addr(m, page)) != -EFAULT)
 		zapped += my_mmu_zap_addr(m, address, page);
 	my_mmu_count_n(rmap_zaps, zapped);
+	my_mmu_test_point(rmap_zapped, true);
 	trace_my_mmu_rmap_invalidate(&m->dev, page_to_pfn(page), zapped);
 	my_mmu_shootdown(&m->dev, zapped, true);
 }
