@@ -43,6 +43,7 @@ struct params {
 	unsigned int mib;	/* memory that populate works on */
 	unsigned int budget_ms;	/* timed part of one run of populate */
 	unsigned int ops;	/* timed operations of a run with the most pages */
+	unsigned int limit_ms;	/* of a run of invalidate: stop early */
 	unsigned int ms;	/* how long "load" lasts */
 	uint64_t seed;
 	bool verify;		/* check entries after each run, too */

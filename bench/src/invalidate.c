@@ -22,6 +22,7 @@
 
 #define STRIDE		(2 * MMU_HUGE)	/* a guard, then a thread's range */
 #define WARM_UP_OPS	2
+#define LEAST_OPS	4	/* however slow they are */
 #define PAGES_PER_RANGE	(MMU_HUGE / MMU_PAGE)
 
 const char *const mirrored_conditions[] = { "mirrored", "unmirrored", NULL };
@@ -162,6 +163,7 @@ static void warm_up(struct worker *w)
 
 static void invalidate_worker(struct worker *w)
 {
+	uint64_t limit = w->space->params->limit_ms * NSEC_PER_MSEC;
 	unsigned int n = ops_per_run(w->space);
 
 	warm_up(w);
@@ -169,6 +171,8 @@ static void invalidate_worker(struct worker *w)
 	while (!w->error && w->ops < n) {
 		w->samples[w->ops] = one_op(w);
 		w->ops++;
+		if (w->ops >= LEAST_OPS && now_ns() - w->start > limit)
+			break;
 	}
 	workers_finish(w);
 	while (!w->error && !workers_all_done()) {

@@ -33,6 +33,7 @@ static const struct option options[] = {
 	{ "mib", required_argument, NULL, 'm' },
 	{ "budget-ms", required_argument, NULL, 'g' },
 	{ "ops", required_argument, NULL, 'o' },
+	{ "limit-ms", required_argument, NULL, 'l' },
 	{ "ms", required_argument, NULL, 'M' },
 	{ "seed", required_argument, NULL, 'S' },
 	{ "condition", required_argument, NULL, 'c' },
@@ -123,6 +124,7 @@ static void take_number(struct params *p, int opt, const char *what,
 	case 'm': p->mib = n; break;
 	case 'g': p->budget_ms = n; break;
 	case 'o': p->ops = n; break;
+	case 'l': p->limit_ms = n; break;
 	case 'M': p->ms = n; break;
 	case 'S': p->seed = n; break;
 	}
@@ -296,6 +298,7 @@ static const struct params defaults = {
 	.mib = 64,
 	.budget_ms = 20,
 	.ops = 8,
+	.limit_ms = 150,
 	.ms = 500,
 	.verify = true,
 	.raw = "raw.csv",

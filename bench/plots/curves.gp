@@ -1,0 +1,29 @@
+# SPDX-License-Identifier: GPL-2.0
+#
+# curves.gp - one curve per variant over the pages per call, with whiskers
+#
+# Given: name out W H source, data (x y lo hi, one block per curve), ends
+# (x y text style: names at the ends of the curves), styles (words), ylab,
+# ymax, ticks (positions on the x axis), xmin, xmax, bar, bartext (bar 0: none).
+load "style.gp"
+set logscale x 2
+set xrange [xmin:xmax]
+set yrange [0:ymax]
+set xlabel "pages per call"
+set ylabel ylab
+eval "set xtics nomirror (" . ticks . ")"
+set lmargin 9
+set rmargin 12
+set tmargin 1
+set bmargin 6
+if (bar > 0) {
+	set arrow from graph 0, first bar to graph 1, first bar nohead ls 21
+	set label bartext at graph 0.01, first bar offset 0, 0.6 \
+		textcolor rgb grey font "sans-serif,11"
+}
+plot for [i = 1 : words(styles)] data index i - 1 using 1:2:3:4 \
+		with yerrorbars lt word(styles, i) lw 1 dt 1 pt 0, \
+	for [i = 1 : words(styles)] data index i - 1 using 1:2 \
+		with linespoints lt word(styles, i), \
+	ends using 1:2:3:4 with labels left offset 0.8, 0 \
+		textcolor variable
