@@ -67,6 +67,8 @@ papt_configure()
 		-o Dir::Etc::preferencesparts=/dev/null
 		-o Dir::State::lists="$PAPT/lists"
 		-o Dir::Cache="$PAPT/cache"
+		-o Dir::Cache::pkgcache=pkgcache.bin
+		-o Dir::Cache::srcpkgcache=
 		-o APT::Update::Post-Invoke-Success::=true
 		-o APT::Sandbox::User=root
 		-o APT::Get::List-Cleanup=false

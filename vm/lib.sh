@@ -161,6 +161,24 @@ step_note()
 	[ -z "${STEP_NOTE:-}" ] || printf '%s\n' "$*" >"$STEP_NOTE" 2>/dev/null || true
 }
 
+# fail_text NAME LOG: what went wrong. When a script of ours ended with die(),
+# its sentence is all that matters; else the end of the log is.
+fail_text()
+{
+	local said
+
+	said=$(tail -n 15 "$2" | sed 's/^[ |]*//' |
+		grep -E '^(setup|prepare|accel|run|mkinitramfs|(fetch|build)-[a-z]+): ' |
+		tail -n 1 || true)
+	if [ -n "$said" ]; then
+		note "  FAIL $1; ${2#"$ROOT"/} has it all"
+		note "$said"
+	else
+		note "  FAIL $1. The end of ${2#"$ROOT"/}:"
+		tail -n 15 "$2" | sed 's/^/       | /' >&2
+	fi
+}
+
 # step [-q] [-s] [-l LOGNAME] NAME COMMAND...: run COMMAND (a function will do) with
 # its output in build/log/LOGNAME.log. A terminal sees one live line; a pipe
 # one line every 5 s, and one at the end (with -q: none if it took under 2 s).
@@ -220,8 +238,7 @@ step()
 	if [ "$status" -ne 0 ] && [ -n "$soft" ]; then
 		note "  no   $name ($t s)"
 	elif [ "$status" -ne 0 ]; then
-		note "  FAIL $name ($t s). The end of ${log#"$ROOT"/}:"
-		tail -n 15 "$log" | sed 's/^/       | /' >&2
+		fail_text "$name ($t s)" "$log"
 	elif [ -z "$quiet" ] || [ "${t%.*}" -ge 2 ]; then
 		note "  ok   $name ($t s)"
 	fi

@@ -323,7 +323,7 @@ class Run:
         try:
             why = self.loop()
             bad_before = list(self.console.bad)
-            if why in ("timeout", "boot"):
+            if why in ("timeout", "boot") and self.console.lines:
                 self.dump()
                 self.console.bad = bad_before
             self.machine.kill()
