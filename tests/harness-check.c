@@ -103,7 +103,8 @@ void harness_check(bool good, const struct check *c, const char *fmt, ...)
 	va_start(ap, fmt);
 	vsnprintf(text, sizeof(text), fmt, ap);
 	va_end(ap);
-	if (here_file)
+	/* Only a helper, in another file, was called from there. */
+	if (here_file && strcmp(here_file, c->file))
 		snprintf(caller, sizeof(caller), " (from %s:%d)", here_file,
 			 here_line);
 	note("%s:%d%s: failed: %s", c->file, c->line, caller, text);

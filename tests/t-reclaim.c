@@ -217,29 +217,36 @@ TEST_BOTH_MODES(g7_cgroup_reclaim_of_shared_memory, 30)
 	verify(fd, p, 4 * N);
 }
 
-/* Pages that nobody exported cost a look-up, and no walk. */
+/*
+ * Pages that nobody exported cost a look-up, and no walk. A frame that was
+ * exported when it held something else may still be on record, but one walk
+ * strikes it off: after a few rounds the filter must know better.
+ */
 TEST(g4_unexported_pages_are_filtered, 20)
 {
 	struct my_mmu_stats before, after;
-	int fd = attached();
+	int fd = attached(), round;
 	char *mine = map_private(4), *p = map_private(N);
 
 	need_swap();
 	if (!stats_of(fd).rmap_hook_active)
 		skip("the VM does not feed the rmap chain here");
 	populate(fd, mine, 4, WRITE);
-	cpu_stamp(p, N, 1);
-	before = stats_of(fd);
-	ASSERT_EQ(madvise(p, N * MMU_PAGE, MADV_PAGEOUT), 0, "pageout");
-	after = stats_of(fd);
-	ASSERT_GE(count_swapped(p, N), N / 2, "most pages went to swap");
+	for (round = 0; round < 20; round++) {
+		cpu_stamp(p, N, round);
+		before = stats_of(fd);
+		ASSERT_EQ(madvise(p, N * MMU_PAGE, MADV_PAGEOUT), 0, "pageout");
+		after = stats_of(fd);
+		ASSERT_GE(count_swapped(p, N), N / 2, "most are in swap");
+		cpu_sees(p, N, round);
+		if (after.rmap_walks - before.rmap_walks <= N / 8)
+			break;
+	}
+	EXPECT_LE(after.rmap_walks - before.rmap_walks, N / 8,
+		  "the chain hardly runs, at last");
 	EXPECT_GE(after.rmap_filtered - before.rmap_filtered, N / 2,
-		  "the filter spared them the chain");
-	/* A frame that was exported once may still be on record. */
-	EXPECT_LE(after.rmap_walks - before.rmap_walks, N / 4,
-		  "the chain hardly ran");
+		  "for the filter spares it most pages");
 	EXPECT_EQ(present(fd, mine, 4), 4, "other entries were left alone");
-	cpu_sees(p, N, 1);
 }
 
 /* Swapped out under a process that has died meanwhile: nothing is followed. */

@@ -1,0 +1,181 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * t-migrate.c - the kernel moves and merges pages under the device
+ */
+#include <errno.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include "common.h"
+
+#define N	64
+
+#ifndef MADV_SOFT_OFFLINE
+#define MADV_SOFT_OFFLINE	101
+#endif
+
+/* How many of the pages have other frames than in @old. */
+static size_t count_moved(const char *p, size_t pages, const uint64_t *old)
+{
+	size_t i, moved = 0;
+
+	for (i = 0; i < pages; i++)
+		moved += (pagemap(p + i * MMU_PAGE) & PM_PFN) != old[i];
+	return moved;
+}
+
+static void note_frames(const char *p, size_t pages, uint64_t *frames)
+{
+	size_t i;
+
+	for (i = 0; i < pages; i++)
+		frames[i] = pagemap(p + i * MMU_PAGE) & PM_PFN;
+}
+
+/* Soft offline migrates a page away from a frame that is said to be bad. */
+TEST_BOTH_MODES(g4_soft_offline_migrates, 20)
+{
+	int fd = attached(), ret;
+	char *p = map_private(4);
+	uint64_t old[4];
+
+	cpu_stamp(p, 4, 1);
+	populate(fd, p, 4, WRITE);
+	device_stamp(fd, p, 4, 2);
+	note_frames(p, 4, old);
+	ret = madvise(p, 2 * MMU_PAGE, MADV_SOFT_OFFLINE) ? -errno : 0;
+	if (ret)
+		skip("MADV_SOFT_OFFLINE: %s", strerror(-ret));
+	ASSERT_EQ(count_moved(p, 2, old), 2, "two pages have moved");
+	verify(fd, p, 4);
+	device_sees(fd, p, 4, 2);
+	device_stamp(fd, p, 4, 3);
+	cpu_sees(p, 4, 3);
+	verify(fd, p, 4);
+}
+
+/*
+ * Compaction: of 96 MiB keep every eighth page, mirror some of them, and ask
+ * for order. Which pages move is the kernel's choice.
+ */
+TEST_BOTH_MODES(g4_compaction_migrates, 30)
+{
+	const size_t all = 96 << 8, kept = all / 8;
+	static uint64_t old[96 << 8];
+	char *p = map_private(all);
+	int fd = attached();
+	size_t i, moved;
+
+	for (i = 0; i < all; i++)
+		*(volatile uint64_t *)(p + i * MMU_PAGE) = stamp(1, i);
+	for (i = 0; i < all; i++)
+		if (i % 8)
+			madvise(p + i * MMU_PAGE, MMU_PAGE, MADV_DONTNEED);
+	for (i = 0; i < all; i += 8)
+		populate(fd, p + i * MMU_PAGE, 1, WRITE);
+	note_frames(p, all, old);
+	if (write_file("/proc/sys/vm/compact_memory", "1"))
+		skip("this kernel does not compact");
+	moved = count_moved(p, all, old);
+	if (!moved)
+		skip("compaction moved none of our pages");
+	note("compaction moved %zu of %zu pages", moved, kept);
+	verify(fd, p, 0);
+	for (i = 0; i < all; i += 8) {
+		uint64_t word = 0;
+
+		ASSERT_EQ(mmu_read(fd, p + i * MMU_PAGE, &word, 8), 0, "read");
+		ASSERT_EQ(word, stamp(1, i), "page %zu has come along", i);
+	}
+	verify(fd, p, N);
+}
+
+/* --- KSM: equal pages become one, read-only, with many addresses ------------- */
+
+#define KSM	"/sys/kernel/mm/ksm/"
+
+static void start_ksm(void)
+{
+	if (write_file(KSM "sleep_millisecs", "5") ||
+	    write_file(KSM "pages_to_scan", "2000") ||
+	    write_file(KSM "run", "1"))
+		skip("no KSM");
+}
+
+/* Run 2 unmerges everything; later tests must not meet merged pages. */
+static void stop_ksm(void)
+{
+	EXPECT_EQ(write_file(KSM "run", "2"), 0, "KSM stops");
+}
+
+static char *equal_pages(void)
+{
+	char *p = map_private(N);
+	size_t i;
+
+	for (i = 0; i < N; i++)
+		memset(p + i * MMU_PAGE, 0x5a, MMU_PAGE);
+	ASSERT_EQ(madvise(p, N * MMU_PAGE, MADV_MERGEABLE), 0, "mergeable");
+	return p;
+}
+
+static size_t merged(const char *p)
+{
+	uint64_t first = pagemap(p) & PM_PFN;
+	size_t i, n = 0;
+
+	for (i = 0; i < N; i++)
+		n += (pagemap(p + i * MMU_PAGE) & PM_PFN) == first;
+	return n;
+}
+
+static void wait_merged(const char *p)
+{
+	int ms;
+
+	for (ms = 0; ms < 8000 && merged(p) < N; ms += 50)
+		sleep_ms(50);
+	if (merged(p) < N) {
+		stop_ksm();
+		skip("KSM did not merge the pages in 8 s");
+	}
+}
+
+TEST(g3_ksm_merges_and_breaks, 30)
+{
+	int fd = attached(), i;
+	char *p, expect[64], got[64];
+
+	start_ksm();
+	p = equal_pages();
+	populate(fd, p, N, WRITE);
+	wait_merged(p);
+	none_writable(fd, p, N);
+	verify(fd, p, N);
+	populate(fd, p, N, 0);
+	none_writable(fd, p, N);
+	verify(fd, p, N);
+
+	/* One page for all of them: evicting it takes every alias. */
+	EXPECT_EQ(mmu_evict(fd, p + 9 * MMU_PAGE), 1, "evict the one page");
+	EXPECT_EQ(present(fd, p, N), 0, "all its aliases are gone");
+	populate(fd, p, N, 0);
+
+	/* The CPU writes one, the device another: nobody else may see it. */
+	p[7 * MMU_PAGE] = 1;
+	expect[0] = 2;
+	ASSERT_EQ(mmu_write(fd, p + 8 * MMU_PAGE, expect, 1), 0, "write");
+	memset(expect, 0x5a, sizeof(expect));
+	for (i = 0; i < N; i++) {
+		ASSERT_EQ(mmu_read(fd, p + i * MMU_PAGE, got, 64), 0, "read");
+		EXPECT_EQ(got[0], i == 7 ? 1 : i == 8 ? 2 : 0x5a,
+			  "page %d has its own contents", i);
+		EXPECT_EQ(memcmp(got + 1, expect, 63), 0, "all of them");
+		EXPECT_EQ(p[i * MMU_PAGE], got[0], "and the CPU agrees");
+	}
+	verify(fd, p, N);
+	stop_ksm();
+	verify(fd, p, N);
+	EXPECT_LE(merged(p), 1, "all pages are apart again");
+}

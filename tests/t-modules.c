@@ -1,0 +1,192 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * t-modules.c - G5: modules refuse to go while in use, and go when not
+ *
+ * Outside the variants, and last: these tests take the device away. Where the
+ * modules lie is MY_MMU_MODULES, or /vm/modules; they are loaded in the order
+ * of their file names.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <glob.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "common.h"
+
+#define N	32
+
+/* As they depend on each other: users first. */
+static const char *const modules[] = {
+	"my_mmu_spinlock", "my_mmu_split_ptl", "my_mmu_rcu_list",
+	"my_mmu_driver", "mmu_rmap",
+};
+
+#define VARIANTS	3
+#define MODULES		5
+
+static int unload(const char *name)
+{
+	return syscall(SYS_delete_module, name, O_NONBLOCK) ? -errno : 0;
+}
+
+/* The last reference may be a grace period away from its end. */
+static int unload_patiently(const char *name)
+{
+	int ms, ret;
+
+	for (ms = 0; ms < 3000; ms += 10) {
+		ret = unload(name);
+		if (ret != -EAGAIN)
+			return ret;
+		sleep_ms(10);
+	}
+	return ret;
+}
+
+static void unload_all(void)
+{
+	int i;
+
+	for (i = 0; i < MODULES; i++)
+		ASSERT_EQ(unload_patiently(modules[i]), 0, "unload %s",
+			  modules[i]);
+}
+
+static void find_modules(glob_t *files)
+{
+	const char *dir = getenv("MY_MMU_MODULES");
+	char pattern[256];
+
+	snprintf(pattern, sizeof(pattern), "%s/*.ko", dir ?: "/vm/modules");
+	if (glob(pattern, 0, NULL, files) || files->gl_pathc < MODULES)
+		skip("the modules are not in %s", pattern);
+}
+
+static void load_all(const glob_t *files)
+{
+	size_t i;
+	int fd;
+
+	for (i = 0; i < files->gl_pathc; i++) {
+		fd = open(files->gl_pathv[i], O_RDONLY);
+		ASSERT_GE(fd, 0, "open %s", files->gl_pathv[i]);
+		ASSERT_EQ(syscall(SYS_finit_module, fd, "", 0) ? -errno : 0, 0,
+			  "load %s", files->gl_pathv[i]);
+		close(fd);
+	}
+}
+
+static void use_all(void)
+{
+	char *p = map_private(N);
+	int i, fd;
+
+	for (i = 0; mmu_variants[i]; i++) {
+		fd = mmu_open_attached(mmu_variants[i], 0);
+		ASSERT_GE(fd, 0, "%s works", mmu_variants[i]);
+		device_stamp(fd, p, N, i + 1);
+		cpu_sees(p, N, i + 1);
+		verify(fd, p, N);
+		close(fd);
+	}
+}
+
+TEST_ONCE("modules", g5_modules_in_use_stay, 20)
+{
+	char *p = map_private(N);
+	int fd, i;
+
+	for (i = 0; i < VARIANTS; i++) {
+		fd = mmu_open_attached(mmu_variants[i], 0);
+		ASSERT_GE(fd, 0, "attach to %s", mmu_variants[i]);
+		populate(fd, p, N, WRITE);
+		EXPECT_EQ(unload(modules[i]), -EAGAIN, "%s is in use",
+			  modules[i]);
+		EXPECT_EQ(unload("my_mmu_driver"), -EAGAIN, "the driver, too");
+		EXPECT_EQ(unload("mmu_rmap"), -EAGAIN, "and what it uses");
+		device_stamp(fd, p, N, i + 1);
+		cpu_sees(p, N, i + 1);
+		close(fd);
+	}
+}
+
+TEST_ONCE("modules", g5_open_handle_holds_the_driver, 20)
+{
+	struct my_mmu_stats stats;
+	glob_t files;
+	int fd, i;
+
+	find_modules(&files);
+	fd = mmu_open();
+	ASSERT_GE(fd, 0, "a handle");
+	for (i = 0; i < VARIANTS; i++)
+		ASSERT_EQ(unload_patiently(modules[i]), 0, "unload %s",
+			  modules[i]);
+	EXPECT_EQ(unload("my_mmu_driver"), -EAGAIN, "the handle is open");
+	EXPECT_EQ(mmu_attach(fd, "spinlock"), -ENODEV, "no variant is left");
+	EXPECT_EQ(mmu_stats(fd, &stats), 0, "but the driver answers");
+	close(fd);
+	ASSERT_EQ(unload_patiently("my_mmu_driver"), 0, "unload the driver");
+	ASSERT_EQ(unload_patiently("mmu_rmap"), 0, "and the chain");
+	EXPECT_EQ(mmu_open(), -ENOENT, "the device node is gone");
+	load_all(&files);
+	use_all();
+}
+
+/* Unload at once when the last user goes: callbacks are still on their way. */
+TEST_ONCE("modules", g5_unload_behind_the_last_user, 60)
+{
+	glob_t files;
+	int round, i;
+	pid_t pid;
+
+	find_modules(&files);
+	for (round = 0; round < 3; round++) {
+		pid = spawn();
+		if (!pid) {
+			char *p = map_private(N);
+
+			for (i = 0; mmu_variants[i]; i++)
+				populate(mmu_open_attached(mmu_variants[i], 0),
+					 p, N, WRITE);
+			_exit(0);
+		}
+		join(pid);
+		unload_all();
+		load_all(&files);
+	}
+	use_all();
+}
+
+/* The hook is taken out while the kernel runs through it. */
+TEST_ONCE("modules", g5_unload_under_reclaim, 60)
+{
+	glob_t files;
+	int round;
+	pid_t pid;
+
+	find_modules(&files);
+	if (!have_swap())
+		skip("no swap");
+	pid = spawn();
+	if (!pid) {
+		char *p = map_private(256);
+
+		for (round = 0; ; round++) {
+			cpu_stamp(p, 256, round);
+			madvise(p, 256 * MMU_PAGE, MADV_PAGEOUT);
+			cpu_sees(p, 256, round);
+		}
+	}
+	for (round = 0; round < 4; round++) {
+		unload_all();
+		load_all(&files);
+	}
+	kill_and_reap(pid);
+	use_all();
+}
