@@ -51,6 +51,7 @@ die()
 
 AT_EXIT=()
 STEP_PID=
+CHILD=
 
 at_exit() { AT_EXIT+=("$*"); }
 
@@ -60,6 +61,10 @@ run_at_exit()
 
 	trap - EXIT INT TERM HUP
 	set +e
+	if [ -n "$CHILD" ]; then
+		kill -TERM "$CHILD" 2>/dev/null
+		wait "$CHILD"
+	fi
 	stop_step
 	for ((i = ${#AT_EXIT[@]} - 1; i >= 0; i--)); do
 		eval "${AT_EXIT[i]}"
@@ -159,6 +164,20 @@ stop_step()
 step_note()
 {
 	[ -z "${STEP_NOTE:-}" ] || printf '%s\n' "$*" >"$STEP_NOTE" 2>/dev/null || true
+}
+
+# child COMMAND...: run a script in the foreground, yet end it when this one is
+# told to end: bash by itself would first wait for it.
+child()
+{
+	local status=0
+
+	# The trap of INT does not reach a background command: the kill does
+	"$@" <&0 &
+	CHILD=$!
+	wait "$CHILD" || status=$?
+	CHILD=
+	return "$status"
 }
 
 # fail_text NAME LOG: what went wrong. When a script of ours ended with die(),
