@@ -21,6 +21,8 @@ BUILD=${BUILD:-$ROOT/build}
 LOGS=$BUILD/log
 V=${V:-}
 export BUILD V
+# What make was called with is for our Makefile, not for those that we call
+unset MAKEFLAGS MFLAGS MAKELEVEL MAKEOVERRIDES
 
 PATH=$PATH:/usr/sbin:/sbin
 
