@@ -296,23 +296,17 @@ end
 -- is cut to the day; emulation is said out loud.
 local function provenance(results)
   local meta = results.meta
-  local parts, missing = {}, {}
+  local missing = {}
   for _, key in ipairs { 'host', 'accelerator', 'kernel', 'date' } do
-    local value = meta[key]
-    if not value or value == '' then
-      missing[#missing + 1] = key
-    elseif key == 'date' then
-      parts[#parts + 1] = value:match('^%d+%-%d+%-%d+') or value
-    else
-      parts[#parts + 1] = key == 'kernel' and 'kernel ' .. value or value
-    end
+    if (meta[key] or '') == '' then missing[#missing + 1] = key end
   end
   if #missing > 0 then
     return nil, ('%s/meta.json does not say: %s'):format(results.path,
       table.concat(missing, ', '))
   end
-  local text = 'Measured on ' .. table.concat(parts, ', ') .. '; ' ..
-    results.path .. '.'
+  local text = ('Measured on %s (%s), Linux %s, %s; %s.'):format(meta.host,
+    meta.accelerator:upper(), meta.kernel,
+    meta.date:match('^%d+%-%d+%-%d+') or meta.date, results.path)
   if meta.accelerator:lower():match('^tcg') then
     text = text .. ' Emulated: shapes and counts, not speeds.'
   end
