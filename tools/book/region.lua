@@ -11,7 +11,7 @@
 -- may be opened once only, must be closed, and must hold something.
 --
 -- cut(path, name) returns a table
---	code	the text, dedented, tabs expanded to 8 columns
+--	code	the text without common indentation, tabs expanded to 8 columns
 --	first	number of its first line in the file
 --	labels	label -> line number within the listing
 --	lines	how many lines it has
