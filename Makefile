@@ -22,6 +22,8 @@ ifneq ($(own),)
 KERNEL := own
 endif
 
+export KERNELS := $(kernels)
+
 MAKEFLAGS += --no-print-directory
 .SUFFIXES:
 .DEFAULT_GOAL := help
