@@ -26,8 +26,8 @@ def emulated(meta: dict[str, Any]) -> bool:
 
 def source_line(meta: dict[str, Any]) -> str:
     """Stands under every figure."""
-    parts = [meta["label"], meta["accelerator"].upper(),
-             f"Linux {meta['release']}", meta["date"][:10]]
+    parts = [meta["host"], meta["accelerator"].upper(),
+             f"Linux {meta['kernel']}", meta["date"][:10]]
     line = " · ".join(parts)
     if emulated(meta):
         line += "\nemulated: shapes and counts, not speeds"
@@ -240,23 +240,36 @@ def _how_to_read(meta: dict[str, Any]) -> str:
     return _section("reading", "How to read this", *parts)
 
 
+def mitigations(meta: dict[str, Any]) -> str:
+    """Those that the guest applies or lacks; most are not affected."""
+    return "; ".join(f"{name}: {state}"
+                     for name, state in meta["mitigations"].items()
+                     if state != "Not affected") or "none needed"
+
+
 def _what_was_run(results: Results) -> str:
     meta, p = results.meta, results.meta["parameters"]
     commit = meta["commit"] + (" with local changes" if meta["dirty"] else "")
     known = [
-        ("Date", meta["date"]), ("Where", meta["label"]),
+        ("Date", meta["date"]), ("Where", meta["host"]),
         ("Host", f"{meta['host_cpu']}, {plural(meta['host_cpus'], 'core')}, "
                  f"Linux {meta['host_kernel']}"),
         ("Accelerator", f"{meta['accelerator']} ({meta['qemu']})"),
         ("Guest", f"{plural(meta['vcpus'], 'virtual CPU')}, "
                   f"{meta['memory_kb'] // 1024} MiB, {meta['uname']}"),
+        ("Kernel package", meta["package"]),
         ("Clock", f"{meta['clocksource']}, {meta['clock_ns']} ns to read"),
         ("Steal", f"{meta['steal_ms']} ms in the guest, "
                   f"{meta['host_steal_ms']} ms on the host"),
-        ("Load of the host", f"{meta['host_load']} when it began: more than "
-                             "about 0.3 makes times unsteady"),
+        ("Load of the host", f"{meta['host_load']:.2f} when it began; far "
+                             "above 0 makes times unsteady"),
+        ("Took", f"{meta['seconds']} s of measuring"),
+        ("Mitigations", mitigations(meta)),
+        ("perf", meta["perf"]),
         ("Compiler", meta["compiler"]), ("Commit", commit),
-        ("Parameters", ", ".join(f"{k} {v}" for k, v in p.items())),
+        ("Parameters", "; ".join(
+            f"{k} {' '.join(map(str, v)) if isinstance(v, list) else v}"
+            for k, v in p.items())),
         ("Runs", f"{sum(map(len, results.runs.values()))}, in "
                  f"{plural(p['boots'] * p['blocks'], 'block')} of "
                  f"{plural(p['reps'], 'repetition')}"),
@@ -272,7 +285,7 @@ def commands(meta: dict[str, Any]) -> list[str]:
     given = [f'VARIANTS="{" ".join(p["variants"])}"',
              f'THREADS={",".join(map(str, p["threads"]))}',
              f'PAGES={",".join(map(str, p["pages"]))}',
-             f'KERNEL={meta["kernel"]}', f'BOOTS={p["boots"]}',
+             f'KERNEL={meta["series"]}', f'BOOTS={p["boots"]}',
              f'BLOCKS={p["blocks"]}', f'REPS={p["reps"]}',
              f'SEED={p["seed"]}']
     return [f"git checkout {meta['commit']}",
@@ -297,7 +310,9 @@ PERF = (
      "taken in the worker threads"),
     ("lock", "Locks that were waited for",
      "perf lock record, perf lock contention: the kernel's own locks as "
-     "well as ours"),
+     "well as ours. A spinlock with a single waiter does not show here (the "
+     "waiter spins before the tracepoint); the variants' own count of "
+     "contended acquisitions, above, has it"),
     ("stat", "Counters around runs of their own", "perf stat"),
     ("tracepoints", "The project's tracepoints",
      "perf stat -e 'my_mmu:*'; not among the timed runs, since enabled "

@@ -47,6 +47,7 @@ struct params {
 	unsigned int ms;	/* how long "load" lasts */
 	uint64_t seed;
 	bool verify;		/* check entries after each run, too */
+	bool count;		/* open counters around the timed part */
 	const char *condition;	/* "load" only */
 	const char *raw;
 	const char *hist;
@@ -187,7 +188,8 @@ int worker_fail(struct worker *w, int error, const char *at);
 void workers_add_up(struct space *s, struct worker *w, unsigned int n);
 
 /* counters.c */
-void counters_open(int fds[NR_COUNTERS]);
+void counters_open(int fds[NR_COUNTERS], bool wanted);
+void counters_hold(void);
 void counters_enable(const int fds[NR_COUNTERS]);
 void counters_read(const int fds[NR_COUNTERS], struct counters *sum);
 void counters_close(int fds[NR_COUNTERS]);

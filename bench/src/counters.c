@@ -30,7 +30,8 @@ static const struct {
 	[INSTRUCTIONS] = { PERF_TYPE_HARDWARE, PERF_COUNT_HW_INSTRUCTIONS },
 };
 
-void counters_open(int fds[NR_COUNTERS])
+/* With @wanted false, none: where perf itself is looking on. */
+void counters_open(int fds[NR_COUNTERS], bool wanted)
 {
 	struct perf_event_attr attr;
 	int i;
@@ -42,9 +43,21 @@ void counters_open(int fds[NR_COUNTERS])
 			.config = events[i].config,
 			.disabled = 1,
 		};
-		fds[i] = syscall(SYS_perf_event_open, &attr, 0, -1, -1,
-				 PERF_FLAG_FD_CLOEXEC);
+		fds[i] = !wanted ? -1 : syscall(SYS_perf_event_open, &attr, 0,
+						-1, -1, PERF_FLAG_FD_CLOEXEC);
 	}
+}
+
+/*
+ * With the first counter of the machine the kernel patches its own code, and
+ * again after the last is gone, interrupting every CPU. One set that stays
+ * open keeps that out of what is measured.
+ */
+void counters_hold(void)
+{
+	static int fds[NR_COUNTERS];
+
+	counters_open(fds, true);
 }
 
 static void control(const int fds[NR_COUNTERS], unsigned long cmd)

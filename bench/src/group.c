@@ -291,7 +291,9 @@ int run_load(const struct params *p, const struct scenario *sc,
 	struct cell c = { p->variants[0], p->condition, false };
 	struct space s;
 
-	c.floor = !strcmp(p->condition, sc->floor);
+	if (!c.condition)
+		c.condition = sc->conditions[0];
+	c.floor = !strcmp(c.condition, sc->floor);
 	g.result = share_result();
 	make_space(&g, &s);
 	if (sc->setup(&s, &c))

@@ -5,7 +5,7 @@
  *	mmu-bench list			what can be measured
  *	mmu-bench plan [options]	the rows that a block will have
  *	mmu-bench block [options]	measure everything once, append to CSV
- *	mmu-bench load [options]	one cell for a while, for perf
+ *	mmu-bench load [options]	scenarios for a while each, for perf
  *	mmu-bench clock			what reading the time costs, in ns
  */
 #define _GNU_SOURCE
@@ -16,6 +16,8 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 #include "bench.h"
 
@@ -226,6 +228,7 @@ static void cmd_block(const struct params *p)
 	int order[MAX_GROUPS], i, n = list_groups(p, groups);
 
 	shuffle(order, n, &seed);
+	counters_hold();
 	write_open(p);
 	for (i = 0; i < n; i++) {
 		const struct group_ref *g = &groups[order[i]];
@@ -242,18 +245,25 @@ static void cmd_block(const struct params *p)
 	write_close();
 }
 
+/* One after the other, each in a process that knows of no other. */
 static void cmd_load(struct params *p)
 {
 	struct load load = { p->threads[0], p->pages[0] };
 	const struct scenario *sc;
+	int i, status;
 
-	if (p->n_scenarios != 1)
-		die("load: name one --scenarios");
-	sc = find_scenario(p->scenarios[0]);
-	if (!p->condition)
-		p->condition = sc->conditions[0];
+	if (!p->n_scenarios)
+		die("load: name the --scenarios");
 	p->verify = false;
-	run_load(p, sc, load);
+	p->count = false;
+	for (i = 0; i < p->n_scenarios; i++) {
+		sc = find_scenario(p->scenarios[i]);
+		fflush(NULL);
+		if (!fork())
+			exit(run_load(p, sc, load));
+		if (wait(&status) < 0 || status)
+			exit(1);
+	}
 }
 
 static void cmd_list(void)
@@ -301,6 +311,7 @@ static const struct params defaults = {
 	.limit_ms = 150,
 	.ms = 500,
 	.verify = true,
+	.count = true,
 	.raw = "raw.csv",
 	.hist = "hist.csv",
 };

@@ -14,6 +14,7 @@
 #include <pthread.h>
 #include <sched.h>
 #include <stdatomic.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "bench.h"
@@ -73,13 +74,22 @@ int worker_fail(struct worker *w, int error, const char *at)
 	return error;
 }
 
+/* For perf: as much of the scenario's name as the kernel keeps. */
+static void name_thread(const struct worker *w)
+{
+	char name[16];
+
+	snprintf(name, sizeof(name), "%.15s", w->space->scenario->name);
+	pthread_setname_np(pthread_self(), name);
+}
+
 static void *worker_main(void *arg)
 {
 	struct worker *w = arg;
 
-	pthread_setname_np(pthread_self(), "bench-worker");
+	name_thread(w);
 	pin(w);
-	counters_open(counter_fds);
+	counters_open(counter_fds, w->space->params->count);
 	worker_fn(w);
 	counters_close(counter_fds);
 	return NULL;
