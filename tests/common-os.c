@@ -20,42 +20,55 @@
 
 /* --- what the CPU's side looks like ---------------------------------------- */
 
-static uint64_t read_word(const char *path, uint64_t index)
+static void read_words(const char *path, uint64_t index, size_t n,
+		       uint64_t *words)
 {
-	uint64_t word = 0;
-	ssize_t n;
+	ssize_t len = n * sizeof(*words);
 	int fd;
 
 	fd = open(path, O_RDONLY | O_CLOEXEC);
 	ASSERT_GE(fd, 0, "%s can be opened", path);
-	n = pread(fd, &word, sizeof(word), index * sizeof(word));
-	ASSERT_EQ(n, sizeof(word), "%s has word %#llx", path,
+	ASSERT_EQ(pread(fd, words, len, index * sizeof(*words)), len,
+		  "%s has words from %#llx on", path,
 		  (unsigned long long)index);
 	close(fd);
-	return word;
+}
+
+void pagemap_of(const void *p, size_t pages, uint64_t *entries)
+{
+	read_words("/proc/self/pagemap", (uintptr_t)p / MMU_PAGE, pages,
+		   entries);
 }
 
 uint64_t pagemap(const void *p)
 {
-	return read_word("/proc/self/pagemap", (uintptr_t)p / MMU_PAGE);
+	uint64_t entry;
+
+	pagemap_of(p, 1, &entry);
+	return entry;
 }
 
 size_t count_swapped(const char *p, size_t pages)
 {
+	uint64_t *entry = calloc(pages, sizeof(*entry));
 	size_t i, n = 0;
 
+	ASSERT_NE(entry, NULL, "memory");
+	pagemap_of(p, pages, entry);
 	for (i = 0; i < pages; i++)
-		n += !!(pagemap(p + i * MMU_PAGE) & PM_SWAPPED);
+		n += !!(entry[i] & PM_SWAPPED);
+	free(entry);
 	return n;
 }
 
 bool is_thp(const void *p)
 {
-	uint64_t entry = pagemap(p);
+	uint64_t entry = pagemap(p), flags;
 
 	if (!(entry & PM_PRESENT))
 		return false;
-	return read_word("/proc/kpageflags", entry & PM_PFN) >> KPF_THP & 1;
+	read_words("/proc/kpageflags", entry & PM_PFN, 1, &flags);
+	return flags >> KPF_THP & 1;
 }
 
 /* /proc/swaps has a headline, and a line per device. */

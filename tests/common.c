@@ -3,6 +3,7 @@
  * common.c - memory, stamps and device entries; see common.h
  */
 #include <errno.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <unistd.h>
@@ -216,10 +217,11 @@ void populate_(int fd, const char *p, size_t pages, uint32_t flags)
 	ASSERT_EQ(done, pages, "and says that it did all pages");
 }
 
-static void compare_with_pagemap(int fd, const char *p, size_t page)
+static void compare_with_pagemap(int fd, const char *p, size_t page,
+				 uint64_t cpu)
 {
 	uint32_t flags;
-	uint64_t pfn, cpu;
+	uint64_t pfn;
 
 	ASSERT_EQ(mmu_query(fd, p, &flags, &pfn), 0, "query page %zu", page);
 	if (!(flags & MY_MMU_ENTRY_PRESENT)) {
@@ -227,7 +229,6 @@ static void compare_with_pagemap(int fd, const char *p, size_t page)
 		ASSERT_EQ(pfn, 0, "nor a frame");
 		return;
 	}
-	cpu = pagemap(p);
 	EXPECT_NE(cpu & PM_PRESENT, 0,
 		  "page %zu has an entry, so the CPU maps it, too", page);
 	EXPECT_EQ(pfn, cpu & PM_PFN,
@@ -236,9 +237,11 @@ static void compare_with_pagemap(int fd, const char *p, size_t page)
 
 void verify_(int fd, const char *p, size_t pages)
 {
+	uint64_t *cpu = calloc(pages + 1, sizeof(*cpu));
 	struct my_mmu_verify v;
 	size_t i;
 
+	ASSERT_NE(cpu, NULL, "memory");
 	ASSERT_EQ(mmu_verify(fd, NULL, 0, &v), 0, "VERIFY works");
 	EXPECT_EQ(v.stale, 0, "no stale entry (first bad: %#llx, range: %p)",
 		  v.first_bad, p);
@@ -246,8 +249,10 @@ void verify_(int fd, const char *p, size_t pages)
 		  "no entry is too permissive (first bad: %#llx, range: %p)",
 		  v.first_bad, p);
 	EXPECT_EQ(v.unsettled, 0, "nothing is under way in a quiet process");
+	pagemap_of(p, pages, cpu);
 	for (i = 0; i < pages; i++)
-		compare_with_pagemap(fd, p + i * MMU_PAGE, i);
+		compare_with_pagemap(fd, p + i * MMU_PAGE, i, cpu[i]);
+	free(cpu);
 }
 
 void none_writable_(int fd, const char *p, size_t pages)

@@ -85,6 +85,7 @@ void none_writable_(int fd, const char *p, size_t pages);
 #define PM_PFN		((1ull << 55) - 1)
 
 uint64_t pagemap(const void *p);	/* of /proc/self/pagemap */
+void pagemap_of(const void *p, size_t pages, uint64_t *entries);
 size_t count_swapped(const char *p, size_t pages);
 bool is_thp(const void *p);
 bool have_swap(void);

@@ -143,7 +143,7 @@ static enum result report(const struct test *t, int nr, int status,
 		line("ok %d %s # SKIP %s", nr, t->name, shared->skip_reason);
 		return SKIPPED;
 	}
-	if (took >= 2)
+	if (took >= 1)
 		note("took %.1f s", took);
 	line("ok %d %s", nr, t->name);
 	return PASSED;

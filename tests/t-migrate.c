@@ -10,6 +10,7 @@
 #include "common.h"
 
 #define N	64
+#define ALL	(64u << 8)	/* 64 MiB */
 
 #ifndef MADV_SOFT_OFFLINE
 #define MADV_SOFT_OFFLINE	101
@@ -18,19 +19,13 @@
 /* How many of the pages have other frames than in @old. */
 static size_t count_moved(const char *p, size_t pages, const uint64_t *old)
 {
+	static uint64_t now[ALL];
 	size_t i, moved = 0;
 
+	pagemap_of(p, pages, now);
 	for (i = 0; i < pages; i++)
-		moved += (pagemap(p + i * MMU_PAGE) & PM_PFN) != old[i];
+		moved += (now[i] & PM_PFN) != (old[i] & PM_PFN);
 	return moved;
-}
-
-static void note_frames(const char *p, size_t pages, uint64_t *frames)
-{
-	size_t i;
-
-	for (i = 0; i < pages; i++)
-		frames[i] = pagemap(p + i * MMU_PAGE) & PM_PFN;
 }
 
 /* Soft offline migrates a page away from a frame that is said to be bad. */
@@ -43,7 +38,7 @@ TEST_BOTH_MODES(g4_soft_offline_migrates, 20)
 	cpu_stamp(p, 4, 1);
 	populate(fd, p, 4, WRITE);
 	device_stamp(fd, p, 4, 2);
-	note_frames(p, 4, old);
+	pagemap_of(p, 4, old);
 	ret = madvise(p, 2 * MMU_PAGE, MADV_SOFT_OFFLINE) ? -errno : 0;
 	if (ret)
 		skip("MADV_SOFT_OFFLINE: %s", strerror(-ret));
@@ -56,33 +51,31 @@ TEST_BOTH_MODES(g4_soft_offline_migrates, 20)
 }
 
 /*
- * Compaction: of 96 MiB keep every eighth page, mirror some of them, and ask
- * for order. Which pages move is the kernel's choice.
+ * Compaction: of 64 MiB keep every eighth page, mirror these, and ask for
+ * order. Which pages move is the kernel's choice.
  */
 TEST_BOTH_MODES(g4_compaction_migrates, 30)
 {
-	const size_t all = 96 << 8, kept = all / 8;
-	static uint64_t old[96 << 8];
-	char *p = map_private(all);
+	static uint64_t old[ALL];
+	char *p = map_private(ALL);
 	int fd = attached();
 	size_t i, moved;
 
-	for (i = 0; i < all; i++)
+	for (i = 0; i < ALL; i++)
 		*(volatile uint64_t *)(p + i * MMU_PAGE) = stamp(1, i);
-	for (i = 0; i < all; i++)
-		if (i % 8)
-			madvise(p + i * MMU_PAGE, MMU_PAGE, MADV_DONTNEED);
-	for (i = 0; i < all; i += 8)
+	for (i = 0; i < ALL; i += 8)
+		madvise(p + (i + 1) * MMU_PAGE, 7 * MMU_PAGE, MADV_DONTNEED);
+	for (i = 0; i < ALL; i += 8)
 		populate(fd, p + i * MMU_PAGE, 1, WRITE);
-	note_frames(p, all, old);
+	pagemap_of(p, ALL, old);
 	if (write_file("/proc/sys/vm/compact_memory", "1"))
 		skip("this kernel does not compact");
-	moved = count_moved(p, all, old);
+	moved = count_moved(p, ALL, old);
 	if (!moved)
 		skip("compaction moved none of our pages");
-	note("compaction moved %zu of %zu pages", moved, kept);
+	note("compaction moved %zu of %u pages", moved, ALL / 8);
 	verify(fd, p, 0);
-	for (i = 0; i < all; i += 8) {
+	for (i = 0; i < ALL; i += 8) {
 		uint64_t word = 0;
 
 		ASSERT_EQ(mmu_read(fd, p + i * MMU_PAGE, &word, 8), 0, "read");
@@ -122,11 +115,12 @@ static char *equal_pages(void)
 
 static size_t merged(const char *p)
 {
-	uint64_t first = pagemap(p) & PM_PFN;
+	uint64_t now[N];
 	size_t i, n = 0;
 
+	pagemap_of(p, N, now);
 	for (i = 0; i < N; i++)
-		n += (pagemap(p + i * MMU_PAGE) & PM_PFN) == first;
+		n += (now[i] & PM_PFN) == (now[0] & PM_PFN);
 	return n;
 }
 

@@ -14,6 +14,7 @@
 #include "common.h"
 
 #define N	128
+#define MOST	(4 * N)
 
 #ifndef MADV_PAGEOUT
 #define MADV_PAGEOUT	21
@@ -28,10 +29,12 @@ static void need_swap(void)
 /* Which pages went to swap; the device must have lost exactly those. */
 static size_t check_swapped(int fd, const char *p, size_t pages)
 {
+	static uint64_t cpu[MOST];
 	size_t i, n = 0;
 
+	pagemap_of(p, pages, cpu);
 	for (i = 0; i < pages; i++) {
-		if (!(pagemap(p + i * MMU_PAGE) & PM_SWAPPED))
+		if (!(cpu[i] & PM_SWAPPED))
 			continue;
 		n++;
 		EXPECT_EQ(mmu_entry(fd, p + i * MMU_PAGE), 0,
@@ -61,14 +64,19 @@ static void check_chain(const struct my_mmu_stats *before,
 		  "and dropped its entries");
 }
 
+/* Where the device has used a page, the first try may spare it. */
 static void evict_and_compare(int fd, char *p, size_t pages)
 {
 	struct my_mmu_stats before = stats_of(fd), after;
-	size_t evicted;
+	size_t evicted = 0;
+	int tries;
 
-	ASSERT_EQ(madvise(p, pages * MMU_PAGE, MADV_PAGEOUT), 0, "pageout");
+	for (tries = 0; tries < 3 && evicted < pages; tries++) {
+		ASSERT_EQ(madvise(p, pages * MMU_PAGE, MADV_PAGEOUT), 0,
+			  "pageout");
+		evicted = check_swapped(fd, p, pages);
+	}
 	after = stats_of(fd);
-	evicted = check_swapped(fd, p, pages);
 	ASSERT_GE(evicted, pages / 2, "most pages went to swap");
 	check_chain(&before, &after, evicted);
 	verify(fd, p, pages);
@@ -178,16 +186,16 @@ TEST_BOTH_MODES(g7_cgroup_reclaim_of_anonymous_memory, 30)
 	need_swap();
 	cgroup_enter("reclaim", "memory");
 	fd = attached();
-	p = map_private(4 * N);
-	cpu_stamp(p, 4 * N, 1);
-	populate(fd, p, 4 * N, WRITE);
-	device_stamp(fd, p, 4 * N, 2);
-	reclaim_from_outside(p, 4 * N, fd);
-	verify(fd, p, 4 * N);
+	p = map_private(MOST);
+	cpu_stamp(p, MOST, 1);
+	populate(fd, p, MOST, WRITE);
+	device_stamp(fd, p, MOST, 2);
+	reclaim_from_outside(p, MOST, fd);
+	verify(fd, p, MOST);
 	poison_free_memory();
-	device_sees(fd, p, 4 * N, 2);
-	cpu_sees(p, 4 * N, 2);
-	verify(fd, p, 4 * N);
+	device_sees(fd, p, MOST, 2);
+	cpu_sees(p, MOST, 2);
+	verify(fd, p, MOST);
 }
 
 /* Shared memory leaves page tables first, then the page cache, for swap. */
@@ -200,21 +208,21 @@ TEST_BOTH_MODES(g7_cgroup_reclaim_of_shared_memory, 30)
 	need_swap();
 	cgroup_enter("reclaim", "memory");
 	fd = attached();
-	p = map_fd(make_memfd(4 * N), 4 * N, PROT_READ | PROT_WRITE,
+	p = map_fd(make_memfd(MOST), MOST, PROT_READ | PROT_WRITE,
 		   MAP_SHARED);
-	populate(fd, p, 4 * N, WRITE);
-	device_stamp(fd, p, 4 * N, 2);
+	populate(fd, p, MOST, WRITE);
+	device_stamp(fd, p, MOST, 2);
 	before = stats_of(fd);
-	for (i = 0; i < 5 && present(fd, p, 4 * N) > 2 * N; i++)
-		cgroup_reclaim("reclaim", 4 * N * MMU_PAGE);
+	for (i = 0; i < 5 && present(fd, p, MOST) > 2 * N; i++)
+		cgroup_reclaim("reclaim", MOST * MMU_PAGE);
 	after = stats_of(fd);
-	EXPECT_LE(present(fd, p, 4 * N), 3 * N, "reclaim took some pages");
-	check_chain(&before, &after, 4 * N - present(fd, p, 4 * N));
-	verify(fd, p, 4 * N);
+	EXPECT_LE(present(fd, p, MOST), 3 * N, "reclaim took some pages");
+	check_chain(&before, &after, MOST - present(fd, p, MOST));
+	verify(fd, p, MOST);
 	poison_free_memory();
-	device_sees(fd, p, 4 * N, 2);
-	cpu_sees(p, 4 * N, 2);
-	verify(fd, p, 4 * N);
+	device_sees(fd, p, MOST, 2);
+	cpu_sees(p, MOST, 2);
+	verify(fd, p, MOST);
 }
 
 /*

@@ -10,6 +10,7 @@
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
+#include <sys/resource.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -19,11 +20,21 @@
 
 #define N	16
 #define SLOW_MS	40
+#define ANSWER_MS	36	/* at least: clocks of two CPUs may differ */
 #define LONG_MS	700
 
 static double ms_since(double start)
 {
 	return (seconds() - start) * 1000;
+}
+
+/* How often did this thread sleep? Being preempted does not count. */
+static long sleeps(void)
+{
+	struct rusage u;
+
+	getrusage(RUSAGE_THREAD, &u);
+	return u.ru_nvcsw;
 }
 
 /* Milliseconds that munmap of @pages takes; mirrored or not. */
@@ -44,10 +55,13 @@ TEST(g1_munmap_waits_for_the_device, 10)
 {
 	int fd = attached(), i;
 	double ms, best = 1e9;
+	long before;
 
 	ASSERT_EQ(mmu_configure(fd, SLOW_MS * 1000), 0, "a slow device");
-	EXPECT_GE(time_munmap(fd, N, true), SLOW_MS,
+	before = sleeps();
+	EXPECT_GE(time_munmap(fd, N, true), ANSWER_MS,
 		  "munmap of mirrored memory waits for the answer");
+	EXPECT_GT(sleeps() - before, 0, "asleep");
 	/* Once may be bad luck with the scheduler, five times is not. */
 	for (i = 0; i < 5; i++) {
 		ms = time_munmap(fd, N, false);
@@ -72,7 +86,7 @@ TEST_BOTH_MODES(g4_eviction_waits_for_the_device, 10)
 	ASSERT_EQ(mmu_configure(fd, SLOW_MS * 1000), 0, "a slow device");
 	start = seconds();
 	EXPECT_EQ(mmu_evict(fd, p), 1, "evict a mirrored page");
-	EXPECT_GE(ms_since(start), SLOW_MS, "the chain waits for the answer");
+	EXPECT_GE(ms_since(start), ANSWER_MS, "the chain waits for the answer");
 	EXPECT_EQ(mmu_entry(fd, p), 0, "then the entry is gone");
 }
 
@@ -96,7 +110,7 @@ static pid_t start_sleeper(struct gate *ready, struct gate *go)
 	wait_at(go);
 	start = seconds();
 	EXPECT_EQ(mmu_evict(fd, p), 1, "evict");
-	EXPECT_GE(ms_since(start), LONG_MS, "it took its time");
+	EXPECT_GE(ms_since(start), LONG_MS * 9 / 10, "it took its time");
 	ASSERT_EQ(mmu_configure(fd, 0), 0, "a fast device");
 	_exit(0);
 }
@@ -205,22 +219,22 @@ static void victim(struct gate *ready, size_t pages)
 	fd = attached();
 	p = map_private(pages);
 	populate(fd, p, pages, WRITE);
-	ASSERT_EQ(mmu_configure(fd, LONG_MS * 1000), 0, "a very slow device");
+	ASSERT_EQ(mmu_configure(fd, SLOW_MS * 1000), 0, "a slow device");
 	pass(ready);
 	for (;;)
 		;
 }
 
-static int reap(pid_t pid, double *ms)
+static int reap(pid_t pid, long *slept)
 {
 	int pidfd = syscall(SYS_pidfd_open, pid, 0), ret;
-	double start;
+	long before;
 
 	ASSERT_GE(pidfd, 0, "pidfd_open");
 	kill(pid, SIGKILL);
-	start = seconds();
+	before = sleeps();
 	ret = syscall(SYS_process_mrelease, pidfd, 0) ? -errno : 0;
-	*ms = ms_since(start);
+	*slept = sleeps() - before;
 	close(pidfd);
 	return ret;
 }
@@ -240,12 +254,12 @@ static bool throttle(void)
 	return false;
 }
 
-TEST(g8_reaper_never_waits_for_the_device, 30)
+TEST(g8_reaper_never_sleeps, 30)
 {
 	const size_t pages = 256;
 	struct my_mmu_stats before, after;
 	struct gate ready;
-	double ms = 0;
+	long slept = 0;
 	int fd = mmu_open(), tries, ret = -ESRCH;
 	pid_t pid;
 
@@ -255,14 +269,14 @@ TEST(g8_reaper_never_waits_for_the_device, 30)
 		if (!pid)
 			victim(&ready, pages);
 		close(ready.fd[1]);
-		if (read(ready.fd[0], &ms, 1) != 1)
+		if (read(ready.fd[0], &slept, 1) != 1)
 			_exit(4);	/* skipped in the child */
 		if (!throttle()) {
 			kill_and_reap(pid);
 			skip("no CPU quota in this kernel");
 		}
 		before = stats_of(fd);
-		ret = reap(pid, &ms);
+		ret = reap(pid, &slept);
 		after = stats_of(fd);
 		cgroup_write("victim", "cpu.max", "max");
 		ASSERT_EQ(waitpid(pid, NULL, 0), pid, "the victim dies");
@@ -275,6 +289,5 @@ TEST(g8_reaper_never_waits_for_the_device, 30)
 		  "invalidations arrived that may not sleep");
 	EXPECT_GE(after.zapped_pages - before.zapped_pages, pages,
 		  "and took all entries");
-	EXPECT_LT(ms, LONG_MS / 2, "without waiting for the device");
-	note("reaped in %.1f ms", ms);
+	EXPECT_EQ(slept, 0, "the reaper did not sleep, slow as the device is");
 }

@@ -1,0 +1,112 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0
+#
+# harness-selftest.sh - does the harness notice what it is there to notice?
+#
+# Runs tests that pass, fail, crash, hang, skip and leak, and compares the KTAP
+# with harness-selftest.expected; then feeds ktap-summary with results that are
+# whole, cut short, empty and out of order.
+#
+# Usage:   harness-selftest.sh PROGRAM
+# Outputs: one line per check
+# Exit:    0 all as expected; 1 not
+# shellcheck disable=SC2317 # check() calls the functions
+set -euo pipefail
+
+here=$(dirname "$(realpath "$0")")
+program=${1:?usage: harness-selftest.sh PROGRAM}
+tmp=$(mktemp -d)
+trap 'rm -rf "$tmp"' EXIT
+bad=0
+
+# check TEXT COMMAND...: COMMAND must succeed
+check()
+{
+	local text=$1
+
+	shift
+	if "$@"; then
+		echo "  ok      $text"
+	else
+		echo "  FAILED  $text"
+		bad=1
+	fi
+}
+
+# status N COMMAND...: COMMAND must exit with status N
+status()
+{
+	local want=$1 got=0
+
+	shift
+	"$@" >"$tmp/out" 2>&1 || got=$?
+	[ "$got" -eq "$want" ] && return
+	echo "exit status $got, not $want:"
+	cat "$tmp/out"
+	return 1
+}
+
+# Process numbers and kernel stacks differ from run to run.
+normalise()
+{
+	sed -E '/^  #     \[<0>\]/d; s/task [0-9]+ of process [0-9]+/task N of process N/' "$1"
+}
+
+no_hanger_left()
+{
+	local pid
+
+	while read -r pid; do
+		! kill -0 "$pid" 2>/dev/null || return 1
+	done < <(sed -n 's/.* of process \([0-9]*\) (hanger).*/\1/p' "$tmp/all.ktap")
+}
+
+last_line_is()
+{
+	[ "$(tail -n 1 "$tmp/out")" = "$1" ] && return
+	tail -n 5 "$tmp/out"
+	return 1
+}
+
+check "a run with failures exits with 1" status 1 "$program"
+cp "$tmp/out" "$tmp/all.ktap"
+normalise "$tmp/all.ktap" >"$tmp/normal"
+check "every end has its line" diff -u "$here/harness-selftest.expected" "$tmp/normal"
+check "what hung is dead, children and all" no_hanger_left
+check "a run that passes exits with 0" status 0 "$program" -t 'pass*'
+cp "$tmp/out" "$tmp/pass.ktap"
+check "a skipped test is no failure" status 0 "$program" -t 'skip*'
+check "a filter that matches nothing exits with 1" status 1 "$program" -t nothing
+check "a list does not run anything" status 0 "$program" -l
+
+summary=$here/ktap-summary
+check "summary of a good run" status 0 "$summary" run="$tmp/pass.ktap"
+check "its last line" last_line_is "5 passed, 0 failed, 0 skipped"
+check "summary of a bad run" status 1 "$summary" run="$tmp/all.ktap"
+check "its last line" last_line_is "5 passed, 10 failed, 1 skipped"
+check "a failure is shown with its diagnostics" grep -q "first sentence" "$tmp/out"
+check "a time-out is shown by name" grep -q "fail_hang # TIMEOUT" "$tmp/out"
+check "two runs are added up" status 1 "$summary" a="$tmp/pass.ktap" b="$tmp/all.ktap"
+check "their last line" last_line_is "10 passed, 10 failed, 1 skipped"
+
+# The good run, ended too early in four places, and two tests swapped.
+head -n 6 "$tmp/pass.ktap" >"$tmp/cut"
+check "cut within a group" status 1 "$summary" run="$tmp/cut"
+check "what is missing has failed" last_line_is "1 passed, 4 failed, 0 skipped"
+sed '/^ok 1/,$d' "$tmp/pass.ktap" >"$tmp/cut"
+check "cut between groups" status 1 "$summary" run="$tmp/cut"
+sed '$d' "$tmp/pass.ktap" >"$tmp/cut"
+check "cut before the last line" status 1 "$summary" run="$tmp/cut"
+: >"$tmp/cut"
+check "an empty file" status 1 "$summary" run="$tmp/cut"
+check "an empty file beside a good one" status 1 "$summary" a="$tmp/pass.ktap" b="$tmp/cut"
+check "a file that is not there" status 1 "$summary" run="$tmp/nothing"
+sed '/ok 2 pass_leaves/d' "$tmp/pass.ktap" >"$tmp/cut"
+check "a test that is missing in the middle" status 1 "$summary" run="$tmp/cut"
+echo "Bail out! no device" >"$tmp/cut"
+check "a run that bailed out" status 1 "$summary" run="$tmp/cut"
+printf 'KTAP version 1\n1..0\n' >"$tmp/cut"
+check "a run of nothing" status 1 "$summary" run="$tmp/cut"
+
+[ "$bad" -eq 0 ] && echo "the harness works" || echo "the harness does NOT work"
+exit "$bad"
