@@ -372,17 +372,23 @@ static int suspect_unchanged(struct my_mmu_table *t, unsigned int slot,
 	       !((t->entry[slot] ^ s->entry) & ~MY_MMU_ACCESSED);
 }
 
+/*
+ * Where page-level events are left to the chain, an entry may outlive its pte
+ * until the chain has run. Asked before the entry is looked at again, this
+ * says whether it can be such an entry if it is still there.
+ */
+static bool chain_at_work(struct my_mmu_dev *dev)
+{
+	struct mmu_rmap_stats stats;
+
+	if (!(dev->flags & MY_MMU_ATTACH_RMAP_ONLY))
+		return false;
+	mmu_rmap_get_stats(&stats);
+	return stats.in_flight;
+}
+
 static void count_bad(struct verify *v, u64 *counter, unsigned long address)
 {
-	if ((v->dev->flags & MY_MMU_ATTACH_RMAP_ONLY)) {
-		struct mmu_rmap_stats stats;
-
-		mmu_rmap_get_stats(&stats);
-		if (stats.in_flight) {
-			v->result->unsettled++;
-			return;
-		}
-	}
 	++*counter;
 	if (!v->result->first_bad || address < v->result->first_bad)
 		v->result->first_bad = address;
@@ -393,16 +399,19 @@ static void judge_suspect(struct verify *v, struct suspect *s)
 	bool write = s->entry & MY_MMU_WRITE_OK;
 	bool maps = cpu_maps(s, 0);
 	bool may_write = write && maps && cpu_maps(s, FOLL_WRITE);
+	bool unsettled = chain_at_work(v->dev);
 
 	if (!v->dev->variant->walk(v->dev, s->address, s->address + PAGE_SIZE,
 				   suspect_unchanged, s))
 		return;		/* zapped or changed since: nothing to judge */
-	if (!maps)
-		count_bad(v, &v->result->stale, s->address);
-	else if (write && !may_write)
-		count_bad(v, &v->result->over_permissive, s->address);
-	else
+	if (maps && (may_write || !write))
 		v->result->right++;
+	else if (unsettled)
+		v->result->unsettled++;
+	else if (!maps)
+		count_bad(v, &v->result->stale, s->address);
+	else
+		count_bad(v, &v->result->over_permissive, s->address);
 }
 
 static long verify_range(struct verify *v, unsigned long start,

@@ -35,6 +35,7 @@
  */
 #define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
 
+#include <linux/atomic.h>
 #include <linux/bitmap.h>
 #include <linux/hash.h>
 #include <linux/mm.h>
@@ -61,10 +62,10 @@ struct mmu_rmap_counters {
 	u64 hooked;
 	u64 walks;
 	u64 filtered;
-	long in_flight;		/* may go negative on one CPU: only the sum counts */
 };
 
 static DEFINE_PER_CPU(struct mmu_rmap_counters, mmu_rmap_counters);
+static atomic_long_t mmu_rmap_in_flight = ATOMIC_LONG_INIT(0);
 
 /**
  * mmu_rmap_notifier_register() - subscribe to the chain
@@ -170,7 +171,7 @@ unsigned long mmu_rmap_invalidate_folio(struct folio *folio)
 	WARN_ON_ONCE(!folio_test_locked(folio));
 	if (pfn >= end)
 		return 0;
-	this_cpu_inc(mmu_rmap_counters.in_flight);
+	atomic_long_inc(&mmu_rmap_in_flight);
 	idx = srcu_read_lock(&mmu_rmap_srcu);
 	for (; pfn < end; pfn = next_exported(pfn + 1, end)) {
 		if (!test_and_clear_exported(pfn))
@@ -180,7 +181,7 @@ unsigned long mmu_rmap_invalidate_folio(struct folio *folio)
 	}
 	srcu_read_unlock(&mmu_rmap_srcu, idx);
 	this_cpu_add(mmu_rmap_counters.walks, walks);
-	this_cpu_dec(mmu_rmap_counters.in_flight);
+	atomic_long_dec(&mmu_rmap_in_flight);
 	return walks;
 }
 EXPORT_SYMBOL_GPL(mmu_rmap_invalidate_folio);
@@ -257,7 +258,7 @@ void mmu_rmap_walk_begin(struct mmu_rmap_walk *walk, struct folio *folio)
 		this_cpu_inc(mmu_rmap_counters.filtered);
 		return;
 	}
-	this_cpu_inc(mmu_rmap_counters.in_flight);
+	atomic_long_inc(&mmu_rmap_in_flight);
 	mark_walker(walk);
 }
 
@@ -270,7 +271,7 @@ void mmu_rmap_walk_end(struct mmu_rmap_walk *walk, struct folio *folio)
 	mmu_rmap_invalidate_folio(folio);
 	if (walk->marked) {
 		unmark_walker(walk);
-		this_cpu_dec(mmu_rmap_counters.in_flight);
+		atomic_long_dec(&mmu_rmap_in_flight);
 	}
 }
 
@@ -278,11 +279,11 @@ void mmu_rmap_walk_end(struct mmu_rmap_walk *walk, struct folio *folio)
  * mmu_rmap_get_stats() - what the chain has seen since it was loaded
  * @stats: out
  *
- * Context: any. The figures are a sum over CPUs, not a snapshot.
+ * Context: any. @stats->in_flight is exact, the other figures are sums over
+ * CPUs and not of one moment.
  */
 void mmu_rmap_get_stats(struct mmu_rmap_stats *stats)
 {
-	long in_flight = 0;
 	int cpu;
 
 	memset(stats, 0, sizeof(*stats));
@@ -293,9 +294,8 @@ void mmu_rmap_get_stats(struct mmu_rmap_stats *stats)
 		stats->hooked += READ_ONCE(c->hooked);
 		stats->walks += READ_ONCE(c->walks);
 		stats->filtered += READ_ONCE(c->filtered);
-		in_flight += READ_ONCE(c->in_flight);
 	}
-	stats->in_flight = max(in_flight, 0L);
+	stats->in_flight = atomic_long_read(&mmu_rmap_in_flight);
 	stats->hook_active = mmu_rmap_hook_active();
 }
 EXPORT_SYMBOL_GPL(mmu_rmap_get_stats);

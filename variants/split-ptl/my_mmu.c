@@ -515,7 +515,8 @@ static long my_mmu_populate_end(struct my_mmu *m, struct my_mmu_table *t,
 	else if (t->seq != seq || my_mmu_is_invalidating(m, start, end))
 		npages = npages > 0 ? -EAGAIN : npages;
 	my_mmu_insert_pages(m, t, start, pages, npages, write);
-	t->pins--;
+	if (!--t->pins && !t->used)
+		__my_mmu_table_remove(&m->dev, t);
 	spin_unlock(&t->lock);
 	return npages;
 }
