@@ -92,6 +92,9 @@ def _accessible(svg: str, name: str, alt: str) -> str:
     svg = svg[svg.index("<svg"):]
     svg = re.sub(r"<desc>.*?</desc>", "", svg, flags=re.S)
     svg = re.sub(r"<title>.*?</title>", "", svg, flags=re.S)
+    # gnuplot clears the paper under points with white: there is dark paper.
+    svg = re.sub(r"<use [^>]*color='white'/>", "", svg)
+    svg = svg.replace('"sans-serif:Bold"', '"sans-serif" font-weight="bold"')
     alt = alt.replace("&", "&amp;").replace("<", "&lt;").replace('"', "'")
     # Two figures on one page must not share names of points and patterns.
     svg = re.sub(r"(id=['\"]|url\(#|href=['\"]#)", rf"\g<1>{name}-", svg)

@@ -363,7 +363,7 @@ def build(results: Results, rows: list[Row], verdicts: list[Verdict],
     scenarios = ordered(rows, "scenario")
     title = (f"External MMU: {', '.join(variants_of(rows))} compared")
     body = [
-        f"<header><h1>{esc(title)}</h1><p>{esc(source_line(meta))}</p>"
+        f"<header><h1>{esc(title)}</h1><p>{esc(source_line(meta)).replace(chr(10), ' · ')}</p>"
         f"</header>", _contents(scenarios), "<main>",
         _section("verdict", "The bars",
                  verdict_table(verdicts, variants_of(rows))),
@@ -371,7 +371,8 @@ def build(results: Results, rows: list[Row], verdicts: list[Verdict],
         *[_scenario(s, select(rows, scenario=s), figures[s])
           for s in scenarios],
         _section("counts", "Contention",
-                 "<p>Counts do not depend on how fast the machine is.</p>",
+                 "<p>Counts say why, and they say it under emulation "
+                 "too, where times say little.</p>",
                  '<div class="figures">', *map(_figure, figures["counts"]),
                  "</div>"),
         _section("memory", "Memory", _memory(rows)),

@@ -68,7 +68,8 @@ def _rows(path: Path) -> Iterator[dict[str, str]]:
     if not text.endswith("\n"):
         raise ResultError(f"{path.name} is cut short: its last line has no "
                           "end. Run it again.")
-    lines = csv.reader(text.splitlines())
+    lines = csv.reader(line for line in text.splitlines()
+                       if not line.startswith("#"))
     columns = next(lines, [])
     for number, fields in enumerate(lines, 2):
         if len(fields) != len(columns):

@@ -18,11 +18,11 @@ set tmargin 1
 set bmargin 6
 if (bar > 0) {
 	set arrow from graph 0, first bar to graph 1, first bar nohead ls 21
-	set label bartext at graph 0.01, first bar offset 0, 0.6 \
+	set label bartext at graph 0.2, first bar offset 0, 0.6 \
 		textcolor rgb grey font "sans-serif,11"
 }
 plot for [i = 1 : words(styles)] data index i - 1 using 1:2:3:4 \
-		with yerrorbars lt word(styles, i) lw 1 dt 1 pt 0, \
+		with yerrorbars lt word(styles, i) lw 1 dt 1, \
 	for [i = 1 : words(styles)] data index i - 1 using 1:2 \
 		with linespoints lt word(styles, i), \
 	ends using 1:2:3:4 with labels left offset 0.8, 0 \

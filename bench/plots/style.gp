@@ -32,6 +32,7 @@ set ylabel textcolor rgb grey
 set title textcolor rgb grey
 set grid ytics ls 20
 set bars 0.5
+set pointintervalbox 0
 set key off
 
 # Where it was measured, under every figure.
