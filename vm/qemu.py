@@ -380,10 +380,15 @@ class Run:
             self.say(f"the results cannot be written to {self.options.out}: {error}")
             return INFRA
         if why == "timeout":
-            state = "booting" if "booted" not in self.status else "running"
-            self.say(f"out of time: still {state} after {self.options.timeout} s. Who "
-                     f"waited for what stands at the end of {log}; a slow machine may "
-                     "need a longer --timeout.")
+            if "booted" in self.status:
+                self.say(f"out of time: the command still runs after "
+                         f"{self.options.timeout} s. Who waited for what stands at the "
+                         f"end of {log}; a slow machine may need a longer --timeout.")
+            else:
+                self.say(f"out of time: still booting after {self.options.timeout} s; "
+                         f"last words: {self.console.last!r}. The console is in {log}; "
+                         "a slow machine may need a longer --timeout, a KVM that does "
+                         "not work ACCEL=tcg.")
             if bad:
                 self.say("and the console shows:")
                 self.show_bad()
