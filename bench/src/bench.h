@@ -42,7 +42,7 @@ struct params {
 	unsigned int boot, block, blocks, reps;
 	unsigned int mib;	/* memory that populate works on */
 	unsigned int budget_ms;	/* timed part of one run of populate */
-	unsigned int ops;	/* timed operations of a run with the most pages */
+	unsigned int ops;	/* timed operations of 512 pages in a run */
 	unsigned int limit_ms;	/* of a run of invalidate: stop early */
 	unsigned int ms;	/* how long "load" lasts */
 	uint64_t seed;
@@ -57,6 +57,12 @@ struct load {
 	unsigned int threads;
 	unsigned int pages;
 };
+
+/* As text: "NAME, 2 threads, 16 pages" */
+#define LOAD_FORMAT "%s, %u thread%s, %u page%s"
+#define LOAD_VALUES(load) \
+	(load).threads, &"s"[(load).threads == 1], \
+	(load).pages, &"s"[(load).pages == 1]
 
 /* @variant is "floor" in the cell that the others are compared with. */
 struct cell {
@@ -216,6 +222,8 @@ void die(const char *fmt, ...)
 void progress(bool always, const char *fmt, ...)
 	__attribute__((format(printf, 2, 3)));
 void *map_memory(size_t len, size_t align, void **all, size_t *all_len);
+int open_device(struct space *s);
+int attach_device(struct space *s, const char *variant);
 int take_stats(struct space *s, struct my_mmu_stats *st);
 
 /* write.c */

@@ -97,13 +97,6 @@ int mmu_open(void)
 	return 1000;
 }
 
-int mmu_open_attached(const char *variant, uint32_t flags)
-{
-	(void)variant;
-	(void)flags;
-	return mmu_open();
-}
-
 int mmu_attach(int fd, const char *variant)
 {
 	(void)fd;

@@ -137,9 +137,9 @@ static const char *cell_name(const struct group *g, int cell)
 {
 	static char name[128];
 
-	snprintf(name, sizeof(name), "%s, %s %s, %u threads, %u pages",
-		 g->scenario->name, g->cells[cell].variant,
-		 g->cells[cell].condition, g->load.threads, g->load.pages);
+	snprintf(name, sizeof(name), "%s %s, " LOAD_FORMAT,
+		 g->cells[cell].variant, g->cells[cell].condition,
+		 g->scenario->name, LOAD_VALUES(g->load));
 	return name;
 }
 

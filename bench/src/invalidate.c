@@ -221,10 +221,8 @@ int invalidate_setup(struct space *s, const struct cell *c)
 		return -1;
 	if (c->floor)
 		return 0;
-	s->fd = mmu_open_attached(c->variant, 0);
-	if (s->fd < 0)
-		return fail(s, "cannot attach: %s (is my_mmu_driver loaded, and the variant?)",
-			    strerror(-s->fd));
+	if (open_device(s) || attach_device(s, c->variant))
+		return -1;
 	return mirror_neighbour(s);
 }
 
@@ -252,7 +250,7 @@ static int check_zapped(struct space *s, const struct cell *c, uint64_t ops)
 	r->verified = v.right;
 	r->stale = v.stale + v.over_permissive;
 	if (v.right != PAGES_PER_RANGE || r->stale)
-		return fail(s, "VERIFY: %llu right of %lu, %llu stale or over-permissive",
+		return fail(s, "VERIFY: %llu right of %lu, %llu wrong",
 			    (unsigned long long)v.right, PAGES_PER_RANGE,
 			    (unsigned long long)r->stale);
 	return 0;

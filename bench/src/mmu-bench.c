@@ -112,24 +112,31 @@ static void take_list(struct params *p, int opt, const char *arg)
 				     MY_MMU_BATCH_MAX);
 }
 
+static const struct {
+	int opt;
+	size_t field;
+} number_options[] = {
+	{ 'B', offsetof(struct params, boot) },
+	{ 'b', offsetof(struct params, block) },
+	{ 'n', offsetof(struct params, blocks) },
+	{ 'r', offsetof(struct params, reps) },
+	{ 'm', offsetof(struct params, mib) },
+	{ 'g', offsetof(struct params, budget_ms) },
+	{ 'o', offsetof(struct params, ops) },
+	{ 'l', offsetof(struct params, limit_ms) },
+	{ 'M', offsetof(struct params, ms) },
+};
+
 static void take_number(struct params *p, int opt, const char *what,
 			const char *arg)
 {
-	unsigned long n = number(what, arg, opt == 'S' ? 0 : 1,
-				 opt == 'S' ? ~0ul : 1000000);
+	unsigned long n = number(what, arg, 1, 1000000);
+	size_t i;
 
-	switch (opt) {
-	case 'B': p->boot = n; break;
-	case 'b': p->block = n; break;
-	case 'n': p->blocks = n; break;
-	case 'r': p->reps = n; break;
-	case 'm': p->mib = n; break;
-	case 'g': p->budget_ms = n; break;
-	case 'o': p->ops = n; break;
-	case 'l': p->limit_ms = n; break;
-	case 'M': p->ms = n; break;
-	case 'S': p->seed = n; break;
-	}
+	for (i = 0; i < sizeof(number_options) / sizeof(*number_options); i++)
+		if (number_options[i].opt == opt)
+			*(unsigned int *)((char *)p +
+					  number_options[i].field) = n;
 }
 
 static void parse(struct params *p, int argc, char **argv)
@@ -147,6 +154,8 @@ static void parse(struct params *p, int argc, char **argv)
 			p->raw = optarg;
 		else if (opt == 'H')
 			p->hist = optarg;
+		else if (opt == 'S')
+			p->seed = number("seed", optarg, 0, ~0ul);
 		else
 			take_number(p, opt, options[index].name, optarg);
 	}
@@ -233,13 +242,10 @@ static void cmd_block(const struct params *p)
 	for (i = 0; i < n; i++) {
 		const struct group_ref *g = &groups[order[i]];
 
-		progress(true, "block %u of %u, %llu s: %d of %d: %s, %u thread%s, %u page%s",
+		progress(true, "block %u of %u, %u s: %d of %d: " LOAD_FORMAT,
 			 p->block, p->blocks,
-			 (unsigned long long)((now_ns() - start) /
-					      NSEC_PER_SEC),
-			 i + 1, n, g->sc->name, g->load.threads,
-			 g->load.threads == 1 ? "" : "s", g->load.pages,
-			 g->load.pages == 1 ? "" : "s");
+			 (unsigned int)((now_ns() - start) / NSEC_PER_SEC),
+			 i + 1, n, g->sc->name, LOAD_VALUES(g->load));
 		run_group(p, g->sc, g->load);
 	}
 	write_close();

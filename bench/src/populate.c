@@ -34,7 +34,7 @@ int populate_setup(struct space *s, const struct cell *c)
 	(void)c;
 	share &= ~(MMU_HUGE - 1);
 	if (!share)
-		return fail(s, "%u MiB are too few for %u threads: each needs 2 (--mib)",
+		return fail(s, "--mib %u: each of %u threads needs 2",
 			    s->params->mib, s->load.threads);
 	s->len = share * s->load.threads;
 	s->mem = map_memory(s->len, MMU_HUGE, &all, &s->guard_len);
@@ -123,7 +123,7 @@ static int check_entries(struct space *s, uint64_t expected, bool verify)
 	s->result->verified = v.right;
 	s->result->stale = v.stale + v.over_permissive;
 	if (v.right != expected || s->result->stale)
-		return fail(s, "VERIFY: %llu right of %llu, %llu stale or over-permissive",
+		return fail(s, "VERIFY: %llu right of %llu, %llu wrong",
 			    (unsigned long long)v.right,
 			    (unsigned long long)expected,
 			    (unsigned long long)s->result->stale);
@@ -188,42 +188,34 @@ static int settle(struct space *s)
 			return 0;
 		usleep(1000);
 	}
-	return fail(s, "%llu external MMUs, %llu entries, %llu bytes %d s after the last detach",
-		    (unsigned long long)st.mmus,
+	return fail(s, "left %d s later: %llu MMUs, %llu entries, %llu bytes",
+		    SETTLE_MS / 1000, (unsigned long long)st.mmus,
 		    (unsigned long long)st.entries,
-		    (unsigned long long)st.bytes, SETTLE_MS / 1000);
+		    (unsigned long long)st.bytes);
 }
 
 static int one_pass(struct space *s, const struct cell *c, bool verify)
 {
-	int ret;
-
 	if (settle(s))
 		return -1;
-	if (!c->floor) {
-		ret = mmu_attach(s->fd, c->variant);
-		if (ret)
-			return fail(s, "MY_MMU_ATTACH: %s (is the variant's module loaded?)",
-				    strerror(-ret));
-	}
+	if (!c->floor && attach_device(s, c->variant))
+		return -1;
 	return populate_pass(s, c, verify);
 }
 
 int populate_run(struct space *s, const struct cell *c)
 {
 	uint64_t budget = s->params->budget_ms * NSEC_PER_MSEC;
-	int ret, pass;
+	int ret = 0, pass;
 
-	for (pass = 0; pass < MAX_PASSES; pass++) {
-		s->fd = mmu_open();
-		if (s->fd < 0)
-			return fail(s, "cannot open " MY_MMU_DEVICE_PATH ": %s (is my_mmu_driver loaded?)",
-				    strerror(-s->fd));
+	for (pass = 0; pass < MAX_PASSES && !ret; pass++) {
+		if (open_device(s))
+			return -1;
 		ret = one_pass(s, c, s->params->verify && !pass);
 		close(s->fd);
 		s->fd = -1;
-		if (ret || s->result->ns >= budget)
-			return ret;
+		if (s->result->ns >= budget)
+			break;
 	}
-	return 0;
+	return ret;
 }

@@ -102,6 +102,25 @@ void *map_memory(size_t len, size_t align, void **all, size_t *all_len)
 	return (void *)p;
 }
 
+int open_device(struct space *s)
+{
+	s->fd = mmu_open();
+	if (s->fd < 0)
+		return fail(s, "%s: %s (is my_mmu_driver loaded?)",
+			    MY_MMU_DEVICE_PATH, strerror(-s->fd));
+	return 0;
+}
+
+int attach_device(struct space *s, const char *variant)
+{
+	int ret = mmu_attach(s->fd, variant);
+
+	if (ret)
+		return fail(s, "cannot attach to %s: %s (is it loaded?)",
+			    variant, strerror(-ret));
+	return 0;
+}
+
 int take_stats(struct space *s, struct my_mmu_stats *st)
 {
 	int ret;
