@@ -65,8 +65,8 @@ def inline(text, prefix, alt):
     head = re.sub(r"\s(width|height)\s*=\s*(\"[^\"]*\"|'[^']*')", "", head)
     label = html.escape(alt, quote=True)
     # The grey of bench/plots/style.gp becomes the page's, light or dark, if
-    # nothing in between says what the current colour is.
-    rest = re.sub(r"\scolor=(\"[^\"]*\"|'[^']*')", "", rest)
+    # nothing in between makes black of it.
+    rest = re.sub(r"\scolor=(\"black\"|'black')", "", rest)
     rest = re.sub(r"rgb\(128, *128, *128\)|#808080", "currentColor", rest)
     rest = re.sub(r"<title>.*?</title>", "", rest, flags=re.S)
     return f'{head} role="img" aria-label="{label}">{rest}'
