@@ -306,8 +306,9 @@ def _repeat(meta: dict[str, Any]) -> str:
 
 PERF = (
     ("profile", "Where the time goes",
-     "perf record -e cpu-clock, symbols with more than 1 % of the samples "
-     "taken in the worker threads"),
+     "perf record -e cpu-clock: share and number of the samples taken in the "
+     "worker threads, symbols above 1 %; for invalidations that includes "
+     "touching and mirroring the pages again"),
     ("lock", "Locks that were waited for",
      "perf lock record, perf lock contention: the kernel's own locks as "
      "well as ours. A spinlock with a single waiter does not show here (the "
