@@ -150,8 +150,6 @@ static long populate_with(struct my_mmu_dev *dev, struct my_mmu_populate *arg,
 	struct page **pages;
 	long ret;
 
-	arg->populated = 0;
-	arg->retries = 0;
 	pages = kmalloc_array(arg->batch ?: MY_MMU_BATCH_MAX, sizeof(*pages),
 			      GFP_KERNEL);
 	if (!pages)
@@ -248,6 +246,9 @@ static long device_copy(struct my_mmu_dev *dev, struct my_mmu_access *arg,
 	while (arg->done < arg->len) {
 		unsigned long address = arg->addr + arg->done;
 
+		if (fatal_signal_pending(current))
+			return -EINTR;
+		cond_resched();
 		a->len = min_t(u64, arg->len - arg->done,
 			       PAGE_SIZE - offset_in_page(address));
 		if (a->write && copy_from_user(a->buf, buf + arg->done, a->len))
@@ -268,8 +269,6 @@ long my_mmu_engine_access(struct my_mmu_dev *dev, struct my_mmu_access *arg,
 	struct device_access a = { .write = write };
 	long ret;
 
-	arg->done = 0;
-	arg->faults = 0;
 	a.buf = (void *)__get_free_page(GFP_KERNEL);
 	if (!a.buf)
 		return -ENOMEM;
@@ -515,5 +514,7 @@ void my_mmu_engine_stats(struct my_mmu_stats *stats)
 		.rmap_filtered = rmap.filtered,
 		.rmap_hook_active = rmap.hook_active,
 	};
-	stats->entries = stats->populated_pages - stats->zapped_pages;
+	/* Sums of different moments: an entry may seem to go before it came. */
+	if (stats->populated_pages > stats->zapped_pages)
+		stats->entries = stats->populated_pages - stats->zapped_pages;
 }

@@ -9,11 +9,13 @@
 
 #include <linux/capability.h>
 #include <linux/debugfs.h>
+#include <linux/delay.h>
 #include <linux/fs.h>
 #include <linux/miscdevice.h>
 #include <linux/mm.h>
 #include <linux/module.h>
 #include <linux/mutex.h>
+#include <linux/rcupdate.h>
 #include <linux/rwsem.h>
 #include <linux/seq_file.h>
 #include <linux/slab.h>
@@ -100,6 +102,10 @@ EXPORT_SYMBOL_GPL(my_mmu_register_variant);
  * @variant: a registered one; nobody is attached, since that holds a
  *	reference to its module
  *
+ * Returns when the last external MMU of the variant has been freed. That
+ * happens in a callback after a grace period, and mmu_notifier_synchronize()
+ * waits for the grace period, but not for callbacks queued on other CPUs.
+ *
  * Context: may sleep.
  */
 void my_mmu_unregister_variant(struct my_mmu_variant *variant)
@@ -107,6 +113,9 @@ void my_mmu_unregister_variant(struct my_mmu_variant *variant)
 	mutex_lock(&variants_mutex);
 	list_del(&variant->node);
 	mutex_unlock(&variants_mutex);
+	while (atomic_long_read(&variant->mmus))
+		msleep(20);
+	synchronize_rcu();	/* the callback has returned, too */
 }
 EXPORT_SYMBOL_GPL(my_mmu_unregister_variant);
 
@@ -208,14 +217,18 @@ static long ioctl_attach(struct my_mmu_file *f, void *arg)
 
 static long ioctl_detach(struct my_mmu_file *f, void *arg)
 {
-	if (!f->dev)
-		return -ENOTCONN;
+	int err = check_attached(f);
+
+	if (err && err != -ESRCH)
+		return err;
 	detach(f);
 	return 0;
 }
 
 static int check_populate(struct my_mmu_populate *a)
 {
+	a->populated = 0;
+	a->retries = 0;
 	if (a->flags & ~MY_MMU_POPULATE_WRITE || a->batch > MY_MMU_BATCH_MAX)
 		return -EINVAL;
 	return check_pages(a->addr, a->len);
@@ -223,9 +236,8 @@ static int check_populate(struct my_mmu_populate *a)
 
 static long ioctl_populate(struct my_mmu_file *f, void *arg)
 {
-	int err = check_attached(f) ?: check_populate(arg);
-
-	return err ?: my_mmu_engine_populate(f->dev, arg);
+	return check_populate(arg) ?: check_attached(f) ?:
+	       my_mmu_engine_populate(f->dev, arg);
 }
 
 static long ioctl_gup_floor(struct my_mmu_file *f, void *arg)
@@ -236,9 +248,10 @@ static long ioctl_gup_floor(struct my_mmu_file *f, void *arg)
 static long ioctl_access(struct my_mmu_file *f, struct my_mmu_access *a,
 			 bool write)
 {
-	int err = check_attached(f) ?: check_range(a->addr, a->len);
-
-	return err ?: my_mmu_engine_access(f->dev, a, write);
+	a->done = 0;
+	a->faults = 0;
+	return check_attached(f) ?: check_range(a->addr, a->len) ?:
+	       my_mmu_engine_access(f->dev, a, write);
 }
 
 static long ioctl_read(struct my_mmu_file *f, void *arg)
@@ -286,6 +299,7 @@ static long ioctl_evict(struct my_mmu_file *f, void *arg)
 {
 	struct my_mmu_evict *e = arg;
 
+	e->walked = 0;
 	return check_range(e->addr, 1) ?: my_mmu_engine_evict(e);
 }
 

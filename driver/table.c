@@ -27,6 +27,10 @@
 #define TABLE_BYTES	(sizeof(struct my_mmu_table) + PAGE_SIZE + \
 			 (PAGE_SIZE << LINK_ORDER))
 
+/* No two tables have ever counted the same, for VERIFY's sake. */
+#define TABLE_ZAPS	(1UL << 40)
+static atomic_long_t zaps_start = ATOMIC_LONG_INIT(0);
+
 static void my_mmu_table_free(struct my_mmu_table *t)
 {
 	free_page((unsigned long)t->entry);
@@ -41,6 +45,7 @@ static struct my_mmu_table *my_mmu_table_alloc(unsigned long address)
 	if (!t)
 		return NULL;
 	t->base = round_down(address, MY_MMU_TABLE_SIZE);
+	t->zaps = atomic_long_add_return(TABLE_ZAPS, &zaps_start);
 	spin_lock_init(&t->lock);
 	t->entry = (void *)get_zeroed_page(GFP_KERNEL_ACCOUNT);
 	t->link = (void *)__get_free_pages(GFP_KERNEL_ACCOUNT | __GFP_ZERO,
@@ -116,6 +121,37 @@ void __my_mmu_table_remove(struct my_mmu_dev *dev, struct my_mmu_table *t)
 EXPORT_SYMBOL_GPL(__my_mmu_table_remove);
 
 /**
+ * __my_mmu_insertable() - how many of these pages may be entered
+ * @t: leaf table
+ * @start: address of the first
+ * @pages: pages
+ * @npages: how many; may be an error
+ *
+ * An entry can outlive its pte, where page-level events are left to the rmap
+ * chain: until the chain has run, the CPU may have another page at that
+ * address. Such a page has to wait.
+ *
+ * Context: any; the lock that protects @t's entries is held.
+ * Return: the number of pages before the first such; -EAGAIN if it is the
+ * first; @npages if that was an error.
+ */
+long __my_mmu_insertable(struct my_mmu_table *t, unsigned long start,
+			 struct page **pages, long npages)
+{
+	u64 *entry = &t->entry[my_mmu_slot(t, start)];
+	long i;
+
+	if (!t->used)
+		return npages;
+	for (i = 0; i < npages; i++)
+		if (entry[i] & MY_MMU_PRESENT &&
+		    my_mmu_entry_pfn(entry[i]) != page_to_pfn(pages[i]))
+			return i ?: -EAGAIN;
+	return npages;
+}
+EXPORT_SYMBOL_GPL(__my_mmu_insertable);
+
+/**
  * __my_mmu_walk_table() - visit the present entries of a range in one table
  * @t: leaf table
  * @start: first address
@@ -176,14 +212,14 @@ EXPORT_SYMBOL_GPL(my_mmu_age_entry);
  * Context: any.
  */
 void my_mmu_dev_init(struct my_mmu_dev *dev,
-		     const struct my_mmu_variant *variant,
-		     struct mm_struct *mm)
+		     struct my_mmu_variant *variant, struct mm_struct *mm)
 {
 	dev->variant = variant;
 	dev->mm = mm;
 	xa_init_flags(&dev->tables, XA_FLAGS_ACCOUNT);
 	my_mmu_index_init(dev);
 	atomic_long_inc(&my_mmu_nr_mmus);
+	atomic_long_inc(&variant->mmus);
 }
 EXPORT_SYMBOL_GPL(my_mmu_dev_init);
 
@@ -205,5 +241,6 @@ void my_mmu_dev_destroy(struct my_mmu_dev *dev)
 	xa_destroy(&dev->tables);
 	my_mmu_index_destroy(dev);
 	atomic_long_dec(&my_mmu_nr_mmus);
+	atomic_long_dec(&dev->variant->mmus);
 }
 EXPORT_SYMBOL_GPL(my_mmu_dev_destroy);

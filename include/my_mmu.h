@@ -22,6 +22,7 @@
 #ifndef MY_MMU_H
 #define MY_MMU_H
 
+#include <linux/atomic.h>
 #include <linux/hash.h>
 #include <linux/list.h>
 #include <linux/mm.h>
@@ -63,7 +64,8 @@ static inline unsigned long my_mmu_entry_pfn(u64 entry)
  * @used: number of present entries
  * @pins: populates that hold the table across their page lookup
  * @seq: invalidations of this table that have ended; for split locks
- * @zaps: entries ever removed: tells a reused entry from an old one
+ * @zaps: grows with each entry removed, and no two tables ever have the same:
+ *	tells a reused entry from an old one
  * @dead: taken out of the tree; look it up again
  * @rcu: frees the table when nobody can be about to lock it
  *
@@ -96,6 +98,7 @@ struct my_mmu_table {
 
 struct my_mmu_shard {
 	spinlock_t		lock;	/* for variants with split locks */
+	unsigned int		evicting;	/* hold off new entries */
 	unsigned int		count;	/* entries */
 	unsigned int		buckets;	/* a power of two */
 	struct hlist_head	*bucket;
@@ -114,14 +117,14 @@ struct my_mmu_shard {
  * @crowded: bit per shard that wants more buckets
  */
 struct my_mmu_dev {
-	const struct my_mmu_variant	*variant;
+	struct my_mmu_variant		*variant;
 	struct mm_struct		*mm;
 	u32				flags;
 	u32				shootdown_us;
 	bool				dead;
 	struct xarray			tables;
 	struct my_mmu_shard		shard[MY_MMU_SHARDS];
-	DECLARE_BITMAP(crowded, MY_MMU_SHARDS);
+	unsigned long			crowded;
 	struct hlist_head		first_buckets[MY_MMU_SHARDS *
 						      MY_MMU_BUCKETS_MIN];
 };
@@ -146,6 +149,7 @@ typedef int (*my_mmu_walk_fn)(struct my_mmu_table *t, unsigned int slot,
  * @walk: Call @fn on each present entry of [start, end) under the lock that
  *	protects it. Context: may sleep between tables. Return: what @fn
  *	returned last, or 0.
+ * @mmus: private to the driver: external MMUs that are not freed yet
  * @node: private to the driver
  */
 struct my_mmu_variant {
@@ -160,6 +164,7 @@ struct my_mmu_variant {
 	int			(*walk)(struct my_mmu_dev *dev,
 					unsigned long start, unsigned long end,
 					my_mmu_walk_fn fn, void *arg);
+	atomic_long_t		mmus;
 	struct list_head	node;
 };
 
@@ -167,8 +172,7 @@ int my_mmu_register_variant(struct my_mmu_variant *variant);
 void my_mmu_unregister_variant(struct my_mmu_variant *variant);
 
 void my_mmu_dev_init(struct my_mmu_dev *dev,
-		     const struct my_mmu_variant *variant,
-		     struct mm_struct *mm);
+		     struct my_mmu_variant *variant, struct mm_struct *mm);
 void my_mmu_dev_destroy(struct my_mmu_dev *dev);
 
 /*
@@ -218,6 +222,8 @@ static inline unsigned long my_mmu_slot_address(struct my_mmu_table *t,
 	return t->base + ((unsigned long)slot << PAGE_SHIFT);
 }
 
+long __my_mmu_insertable(struct my_mmu_table *t, unsigned long start,
+			 struct page **pages, long npages);
 int __my_mmu_walk_table(struct my_mmu_table *t, unsigned long start,
 			unsigned long end, my_mmu_walk_fn fn, void *arg);
 int my_mmu_age_entry(struct my_mmu_table *t, unsigned int slot, void *clear);

@@ -32,7 +32,8 @@ static inline bool my_mmu_page_has_rmap(struct page *page)
  * @t: leaf table
  * @address: page-aligned address in it
  * @page: page that the CPU page table names, known by the variant's protocol
- *	not to have changed since it was looked up
+ *	not to have changed since it was looked up; and what is there already
+ *	is the same page (__my_mmu_insertable())
  * @write: the device may write
  *
  * Context: any; the lock that protects @t's entries is held.
@@ -52,7 +53,6 @@ static inline bool __my_mmu_entry_set(struct my_mmu_table *t,
 			set_page_dirty(page);
 	}
 	if (old & MY_MMU_PRESENT) {
-		WARN_ON_ONCE(my_mmu_entry_pfn(old) != my_mmu_entry_pfn(entry));
 		WRITE_ONCE(t->entry[slot], old | entry);
 		return false;
 	}
@@ -109,7 +109,7 @@ static inline void __my_mmu_index_add(struct my_mmu_dev *dev,
 
 	hlist_add_head(&t->link[slot], my_mmu_bucket(shard, pfn));
 	if (++shard->count > MY_MMU_PER_BUCKET * shard->buckets)
-		set_bit(shard - dev->shard, dev->crowded);
+		set_bit(shard - dev->shard, &dev->crowded);
 	mmu_rmap_export_page(pfn);
 }
 

@@ -17,6 +17,9 @@
  * - A handle used by another address space than the one that attached it
  *   (after fork, exec, or passing the descriptor on) gets -EIO; once the
  *   attached address space is gone, -ESRCH.
+ * - Fields marked "out" are written whether the call succeeds or not, unless
+ *   the argument itself cannot be read or written (-EFAULT) or the call is
+ *   unknown (-ENOTTY).
  * - Every call that can wait is killable.
  */
 #ifndef MY_MMU_UAPI_H
@@ -172,7 +175,7 @@ struct my_mmu_verify {
  * MMU of any process maps the page afterwards. The CPU page table stays as
  * it is. Needs no attached handle.
  *
- * Errors: -EINVAL (reserved bits), -EFAULT (no page there), -EINTR.
+ * Errors: -EFAULT (no page there), -ENOMEM, -EINTR (killed).
  */
 struct my_mmu_evict {
 	__u64	addr;
@@ -250,6 +253,15 @@ struct my_mmu_stats {
 	__u64	rmap_filtered;
 	__u64	rmap_hook_active;
 };
+
+/*
+ * MY_MMU_DETACH has no argument. It unties the handle; when it was the last
+ * one of its external MMU, nothing is mapped any more on return. It works
+ * also once the attached address space is gone, so that the handle can be
+ * attached anew, after exec say.
+ *
+ * Errors: -ENOTCONN (not attached), -EIO (another address space's handle).
+ */
 
 #define MY_MMU_IOC_MAGIC	0xB7
 

@@ -178,6 +178,7 @@ unsigned long mmu_rmap_invalidate_folio(struct folio *folio)
 			continue;
 		mmu_rmap_invalidate_page(pfn_to_page(pfn));
 		walks++;
+		cond_resched();
 	}
 	srcu_read_unlock(&mmu_rmap_srcu, idx);
 	this_cpu_add(mmu_rmap_counters.walks, walks);
@@ -228,7 +229,8 @@ static void unmark_walker(struct mmu_rmap_walk *walk)
  *
  * Context: any; asks for the calling task.
  * Return: true inside a hooked VM function that was called for a folio with
- * exported pages, and of at least @len bytes.
+ * exported pages, of at least @len bytes, and whose place nobody can take
+ * before the chain has run.
  */
 bool mmu_rmap_walk_in_progress(unsigned long len)
 {
@@ -245,7 +247,12 @@ bool mmu_rmap_walk_in_progress(unsigned long len)
 }
 EXPORT_SYMBOL_GPL(mmu_rmap_walk_in_progress);
 
-void mmu_rmap_walk_begin(struct mmu_rmap_walk *walk, struct folio *folio)
+/*
+ * @leavable: until the chain has run, nobody can put another page where this
+ * one was mapped
+ */
+void mmu_rmap_walk_begin(struct mmu_rmap_walk *walk, struct folio *folio,
+			 bool leavable)
 {
 	unsigned long pfn = folio_pfn(folio);
 	unsigned long end = pfn + folio_nr_pages(folio);
@@ -253,11 +260,14 @@ void mmu_rmap_walk_begin(struct mmu_rmap_walk *walk, struct folio *folio)
 	this_cpu_inc(mmu_rmap_counters.hooked);
 	walk->task = current;
 	walk->len = folio_size(folio);
-	walk->marked = next_exported(pfn, end) < end;
-	if (!walk->marked) {
+	walk->marked = false;
+	if (next_exported(pfn, end) >= end) {
 		this_cpu_inc(mmu_rmap_counters.filtered);
 		return;
 	}
+	if (!leavable)
+		return;
+	walk->marked = true;
 	atomic_long_inc(&mmu_rmap_in_flight);
 	mark_walker(walk);
 }

@@ -30,6 +30,7 @@
 #include <linux/percpu.h>
 #include <linux/rcupdate.h>
 #include <linux/rmap.h>
+#include <linux/static_call.h>
 
 #include "compat.h"
 #include "internal.h"
@@ -38,49 +39,60 @@
 struct mmu_rmap_hook {
 	const char *name;
 	void *replacement;
-	unsigned long original;
 	struct ftrace_ops ops;
 };
 
+/*
+ * Direct calls, patched in at load: an indirect call of a function whose
+ * address the kernel never takes is a fault on CPUs that track branches.
+ */
+DEFINE_STATIC_CALL_NULL(original_try_to_unmap, try_to_unmap);
+DEFINE_STATIC_CALL_NULL(original_try_to_migrate, try_to_migrate);
+DEFINE_STATIC_CALL_NULL(original_folio_mkclean, folio_mkclean);
+
 enum { TRY_TO_UNMAP, TRY_TO_MIGRATE, FOLIO_MKCLEAN, NR_HOOKS };
 
-static struct mmu_rmap_hook hooks[NR_HOOKS];
 static DEFINE_PER_CPU(long, calls);	/* only the sum counts */
 static bool active;
 
+/*
+ * Who faults on a page that was unmapped here waits for the folio's lock: to
+ * read it back from swap, or to find it in the page cache. Not so where the
+ * page is thrown away (MADV_FREE): the pte is empty, a new page may be there
+ * before the original returns. Such an entry is not left to the chain.
+ */
+static bool place_is_kept(struct folio *folio)
+{
+	return !folio_test_anon(folio) || folio_test_swapcache(folio);
+}
+
 static void hooked_try_to_unmap(struct folio *folio, enum ttu_flags flags)
 {
-	void (*original)(struct folio *folio, enum ttu_flags flags) =
-		(void *)hooks[TRY_TO_UNMAP].original;
 	struct mmu_rmap_walk walk;
 
-	mmu_rmap_walk_begin(&walk, folio);
-	original(folio, flags);
+	mmu_rmap_walk_begin(&walk, folio, place_is_kept(folio));
+	static_call(original_try_to_unmap)(folio, flags);
 	mmu_rmap_walk_end(&walk, folio);
 	this_cpu_dec(calls);
 }
 
 static void hooked_try_to_migrate(struct folio *folio, enum ttu_flags flags)
 {
-	void (*original)(struct folio *folio, enum ttu_flags flags) =
-		(void *)hooks[TRY_TO_MIGRATE].original;
 	struct mmu_rmap_walk walk;
 
-	mmu_rmap_walk_begin(&walk, folio);
-	original(folio, flags);
+	mmu_rmap_walk_begin(&walk, folio, true);
+	static_call(original_try_to_migrate)(folio, flags);
 	mmu_rmap_walk_end(&walk, folio);
 	this_cpu_dec(calls);
 }
 
 static int hooked_folio_mkclean(struct folio *folio)
 {
-	int (*original)(struct folio *folio) =
-		(void *)hooks[FOLIO_MKCLEAN].original;
 	struct mmu_rmap_walk walk;
 	int cleaned;
 
-	mmu_rmap_walk_begin(&walk, folio);
-	cleaned = original(folio);
+	mmu_rmap_walk_begin(&walk, folio, true);
+	cleaned = static_call(original_folio_mkclean)(folio);
 	mmu_rmap_walk_end(&walk, folio);
 	this_cpu_dec(calls);
 	return cleaned;
@@ -106,36 +118,42 @@ static void notrace divert(unsigned long ip, unsigned long parent_ip,
 
 /*
  * The functions are not exported; a kprobe is the supported way to learn an
- * address. On kernels with indirect branch tracking it names the byte after
- * the endbr64, where an indirect call must not land.
+ * address. On kernels with indirect branch tracking it is past the endbr64,
+ * which a direct call does not need.
  */
-static unsigned long find_function(const char *name)
+static void *find_function(const char *name)
 {
-	static const u8 endbr64[4] = { 0xf3, 0x0f, 0x1e, 0xfa };
 	struct kprobe kp = { .symbol_name = name };
-	unsigned long address;
 
 	if (register_kprobe(&kp))
-		return 0;
-	address = (unsigned long)kp.addr;
+		return NULL;
 	unregister_kprobe(&kp);
-	if (IS_ENABLED(CONFIG_X86_KERNEL_IBT) &&
-	    !memcmp((void *)(address - sizeof(endbr64)), endbr64,
-		    sizeof(endbr64)))
-		address -= sizeof(endbr64);
-	return address;
+	return kp.addr;
+}
+
+static int find_originals(void)
+{
+	void *address[NR_HOOKS];
+	unsigned int n;
+
+	for (n = 0; n < NR_HOOKS; n++) {
+		address[n] = find_function(hooks[n].name);
+		if (address[n])
+			continue;
+		pr_err("this kernel has no %s() to hook: load with hook=0 to feed the chain by ioctl only\n",
+		       hooks[n].name);
+		return -ENOENT;
+	}
+	static_call_update(original_try_to_unmap, address[TRY_TO_UNMAP]);
+	static_call_update(original_try_to_migrate, address[TRY_TO_MIGRATE]);
+	static_call_update(original_folio_mkclean, address[FOLIO_MKCLEAN]);
+	return 0;
 }
 
 static int hook_install_one(struct mmu_rmap_hook *h)
 {
 	int err;
 
-	h->original = find_function(h->name);
-	if (!h->original) {
-		pr_err("this kernel has no %s() to hook: load with hook=0 to feed the chain by ioctl only\n",
-		       h->name);
-		return -ENOENT;
-	}
 	h->ops.func = divert;
 	h->ops.flags = FTRACE_OPS_FL_IPMODIFY | FTRACE_OPS_FL_SAVE_REGS |
 		       FTRACE_OPS_FL_PERMANENT;
@@ -143,9 +161,11 @@ static int hook_install_one(struct mmu_rmap_hook *h)
 				strlen(h->name), 1);
 	if (!err)
 		err = register_ftrace_function(&h->ops);
-	if (err)
-		pr_err("cannot hook %s() (error %d): set kernel.ftrace_enabled=1, remove a live patch or other hook of this function, or load with hook=0\n",
-		       h->name, err);
+	if (!err)
+		return 0;
+	ftrace_free_filter(&h->ops);
+	pr_err("cannot hook %s() (error %d): set kernel.ftrace_enabled=1, remove a live patch or other hook of this function, or load with hook=0\n",
+	       h->name, err);
 	return err;
 }
 
@@ -162,7 +182,7 @@ static long calls_in_flight(void)
 static void hook_remove_first(unsigned int n)
 {
 	while (n--) {
-		unregister_ftrace_function(&hooks[n].ops);
+		WARN_ON(unregister_ftrace_function(&hooks[n].ops));
 		ftrace_free_filter(&hooks[n].ops);
 	}
 	while (calls_in_flight())
@@ -172,9 +192,11 @@ static void hook_remove_first(unsigned int n)
 
 int mmu_rmap_hook_install(void)
 {
+	int err = find_originals();
 	unsigned int n;
-	int err;
 
+	if (err)
+		return err;
 	for (n = 0; n < NR_HOOKS; n++) {
 		err = hook_install_one(&hooks[n]);
 		if (err) {

@@ -14,7 +14,8 @@ struct mmu_rmap_walk {
 	bool marked;
 };
 
-void mmu_rmap_walk_begin(struct mmu_rmap_walk *walk, struct folio *folio);
+void mmu_rmap_walk_begin(struct mmu_rmap_walk *walk, struct folio *folio,
+			 bool leavable);
 void mmu_rmap_walk_end(struct mmu_rmap_walk *walk, struct folio *folio);
 
 int mmu_rmap_hook_install(void);

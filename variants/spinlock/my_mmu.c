@@ -175,21 +175,21 @@ static unsigned long my_mmu_zap_range(struct my_mmu *m, unsigned long start,
  * with each and shrinks only when the last has ended: two invalidations far
  * apart hold off all populates between them.
  */
-static void inc_active(struct my_mmu *m, unsigned long start, unsigned long end)
+static void inc_active(struct my_mmu *m, const struct mmu_notifier_range *range)
 {
 	my_mmu_spin_lock(&m->lock);
 	if (!m->invalidates++) {
-		m->hull_start = start;
-		m->hull_end = end;
+		m->hull_start = range->start;
+		m->hull_end = range->end;
 	} else {
-		m->hull_start = min(m->hull_start, start);
-		m->hull_end = max(m->hull_end, end);
+		m->hull_start = min(m->hull_start, range->start);
+		m->hull_end = max(m->hull_end, range->end);
 	}
 	spin_unlock(&m->lock);
 }
 
 /* region: end */
-static void dec_active(struct my_mmu *m, unsigned long start, unsigned long end)
+static void dec_active(struct my_mmu *m, const struct mmu_notifier_range *range)
 {
 	my_mmu_spin_lock(&m->lock);
 	m->invalidate_seq++;
@@ -217,7 +217,7 @@ static bool my_mmu_is_invalidating(struct my_mmu *m, unsigned long start,
 static bool my_mmu_leave_to_rmap(struct my_mmu *m,
 				 const struct mmu_notifier_range *range)
 {
-	return m->dev.flags & MY_MMU_ATTACH_RMAP_ONLY &&
+	return READ_ONCE(m->dev.flags) & MY_MMU_ATTACH_RMAP_ONLY &&
 	       mmu_rmap_walk_in_progress(range->end - range->start);
 }
 
@@ -232,7 +232,7 @@ static int my_mmu_invalidate_range_start(struct mmu_notifier *mn,
 	my_mmu_count(invalidations);
 	if (!blockable)
 		my_mmu_count(nonblockable);
-	inc_active(m, range->start, range->end);
+	inc_active(m, range);
 	my_mmu_test_point(start_counted, blockable);
 	if (my_mmu_leave_to_rmap(m, range))
 		return 0;
@@ -249,7 +249,7 @@ static void my_mmu_invalidate_range_end(struct mmu_notifier *mn,
 	struct my_mmu *m = container_of(mn, struct my_mmu, notifier);
 
 	my_mmu_test_point(end, mmu_notifier_range_blockable(range));
-	dec_active(m, range->start, range->end);
+	dec_active(m, range);
 	trace_my_mmu_invalidate_end(&m->dev, range);
 }
 
@@ -367,8 +367,9 @@ static struct my_mmu_table *my_mmu_populate_begin(struct my_mmu *m,
 		my_mmu_count(waits);
 		err = wait_event_killable(m->wait,
 					  my_mmu_may_populate(m, start, end));
-		if (err)
+		if (err || fatal_signal_pending(current))
 			return ERR_PTR(-EINTR);
+		cond_resched();
 	}
 }
 
@@ -386,6 +387,7 @@ static long my_mmu_populate_end(struct my_mmu *m, struct my_mmu_table *t,
 	else if (m->invalidate_seq != seq ||
 		 my_mmu_is_invalidating(m, start, end))
 		npages = npages > 0 ? -EAGAIN : npages;
+	npages = __my_mmu_insertable(t, start, pages, npages);
 	my_mmu_insert_pages(m, t, start, pages, npages, write);
 	if (!--t->pins && !t->used)
 		__my_mmu_table_remove(&m->dev, t);
@@ -401,8 +403,8 @@ static void my_mmu_grow_index(struct my_mmu *m)
 	struct my_mmu_buckets b;
 	unsigned int i;
 
-	for_each_set_bit(i, m->dev.crowded, MY_MMU_SHARDS) {
-		clear_bit(i, m->dev.crowded);
+	for_each_set_bit(i, &m->dev.crowded, MY_MMU_SHARDS) {
+		clear_bit(i, &m->dev.crowded);
 		if (my_mmu_buckets_alloc(&m->dev.shard[i], &b))
 			continue;
 		my_mmu_spin_lock(&m->lock);
@@ -432,7 +434,7 @@ static long my_mmu_populate_page(struct my_mmu_dev *dev, unsigned long address,
 		seq--;		/* as if an invalidation had ended since */
 	ret = my_mmu_populate_end(m, t, seq, address, pages, got, write);
 	my_mmu_put_pages(pages, got);
-	if (!bitmap_empty(dev->crowded, MY_MMU_SHARDS))
+	if (READ_ONCE(dev->crowded))
 		my_mmu_grow_index(m);
 	return ret;
 }
@@ -504,7 +506,7 @@ static bool my_mmu_add_user(struct my_mmu *m, u32 flags)
 	my_mmu_spin_lock(&m->lock);
 	alive = !m->dev.dead;
 	if (alive && !m->users++)
-		m->dev.flags = flags;
+		WRITE_ONCE(m->dev.flags, flags);
 	spin_unlock(&m->lock);
 	if (!alive)
 		return false;
@@ -566,17 +568,25 @@ static unsigned long my_mmu_find_addr(struct my_mmu *m, struct page *page)
 	return __my_mmu_index_find(&m->dev, page_to_pfn(page));
 }
 
-/* All addresses of the page first, then one wait for the device. */
-static void my_sleeping_invalidate_page(struct my_mmu *m, struct page *page)
+static unsigned long my_mmu_zap_aliases(struct my_mmu *m, struct page *page)
 {
 	unsigned long address, zapped = 0;
 
-	my_mmu_test_point(rmap_walk, true);
 	my_mmu_spin_lock(&m->lock);
 	while ((address = my_mmu_find_addr(m, page)) != -EFAULT)
 		zapped += my_mmu_zap_page(m, my_mmu_table_find(&m->dev, address),
 					  address);
 	spin_unlock(&m->lock);
+	return zapped;
+}
+
+/* All addresses of the page first, then one wait for the device. */
+static void my_sleeping_invalidate_page(struct my_mmu *m, struct page *page)
+{
+	unsigned long zapped;
+
+	my_mmu_test_point(rmap_walk, true);
+	zapped = my_mmu_zap_aliases(m, page);
 	my_mmu_count_n(rmap_zaps, zapped);
 	my_mmu_test_point(rmap_zapped, true);
 	trace_my_mmu_rmap_invalidate(&m->dev, page_to_pfn(page), zapped);

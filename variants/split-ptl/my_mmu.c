@@ -30,7 +30,8 @@
  * shard->lock
  *	Type: spinlock, %MY_MMU_SHARDS per address space. Protects: one shard of
  *	the reverse index. Innermost: an entry is in the index if and only if it
- *	is present, as seen by whoever holds its t->lock.
+ *	is present, as seen by whoever holds its t->lock. @evicting says that
+ *	the rmap chain is at work in the shard: enter nothing.
  * m->lock
  *	Type: spinlock. Protects: the record of running invalidations, and the
  *	users. Held for a few instructions.
@@ -151,24 +152,28 @@ static void my_mmu_insert_page(struct my_mmu *m, struct my_mmu_table *t,
 }
 
 /* Neighbours often share a shard: lock it once for a run of them. */
-static void my_mmu_insert_pages(struct my_mmu *m, struct my_mmu_table *t,
+static long my_mmu_insert_pages(struct my_mmu *m, struct my_mmu_table *t,
 				unsigned long start, struct page **pages,
 				long npages, bool write)
 	__must_hold(&t->lock)
 {
 	struct my_mmu_shard *shard;
+	bool evicting = false;
 	long i = 0;
 
-	while (i < npages) {
+	while (i < npages && !evicting) {
 		shard = my_mmu_page_shard(m, pages[i]);
 		my_mmu_spin_lock(&shard->lock);
-		do {
+		evicting = shard->evicting;
+		while (!evicting && i < npages &&
+		       my_mmu_page_shard(m, pages[i]) == shard) {
 			my_mmu_insert_page(m, t, start + (i << PAGE_SHIFT),
 					   pages[i], write);
 			i++;
-		} while (i < npages && my_mmu_page_shard(m, pages[i]) == shard);
+		}
 		spin_unlock(&shard->lock);
 	}
+	return i ?: evicting ? -EAGAIN : npages;
 }
 
 static bool my_mmu_zap_page(struct my_mmu *m, struct my_mmu_table *t,
@@ -283,17 +288,17 @@ static void my_mmu_unrecord(struct my_mmu *m, unsigned long start,
 	}
 }
 
-static void inc_active(struct my_mmu *m, unsigned long start, unsigned long end)
+static void inc_active(struct my_mmu *m, const struct mmu_notifier_range *range)
 {
 	my_mmu_spin_lock(&m->lock);
-	my_mmu_record(m, start, end);
+	my_mmu_record(m, range->start, range->end);
 	WRITE_ONCE(m->invalidates, m->invalidates + 1);
 	spin_unlock(&m->lock);
 	smp_mb();	/* B: pairs with A in my_mmu_populate_page() */
 }
 
 static void my_mmu_bump_seq(struct my_mmu *m, unsigned long start,
-			    unsigned long end)
+			    unsigned long end, bool blockable)
 {
 	struct my_mmu_table *t;
 	unsigned long index;
@@ -303,16 +308,19 @@ static void my_mmu_bump_seq(struct my_mmu *m, unsigned long start,
 		my_mmu_spin_lock(&t->lock);
 		t->seq++;
 		spin_unlock(&t->lock);
+		if (blockable)
+			my_mmu_relax();
 	}
 	rcu_read_unlock();
 }
 
-static void dec_active(struct my_mmu *m, unsigned long start, unsigned long end)
+static void dec_active(struct my_mmu *m, const struct mmu_notifier_range *range)
 {
 	smp_mb();	/* C: pairs with A in my_mmu_populate_page() */
-	my_mmu_bump_seq(m, start, end);
+	my_mmu_bump_seq(m, range->start, range->end,
+			mmu_notifier_range_blockable(range));
 	my_mmu_spin_lock(&m->lock);
-	my_mmu_unrecord(m, start, end);
+	my_mmu_unrecord(m, range->start, range->end);
 	WARN_ON_ONCE(!m->invalidates);
 	WRITE_ONCE(m->invalidates, m->invalidates - 1);
 	spin_unlock(&m->lock);
@@ -345,7 +353,7 @@ static bool my_mmu_is_invalidating(struct my_mmu *m, unsigned long start,
 static bool my_mmu_leave_to_rmap(struct my_mmu *m,
 				 const struct mmu_notifier_range *range)
 {
-	return m->dev.flags & MY_MMU_ATTACH_RMAP_ONLY &&
+	return READ_ONCE(m->dev.flags) & MY_MMU_ATTACH_RMAP_ONLY &&
 	       mmu_rmap_walk_in_progress(range->end - range->start);
 }
 
@@ -360,7 +368,7 @@ static int my_mmu_invalidate_range_start(struct mmu_notifier *mn,
 	my_mmu_count(invalidations);
 	if (!blockable)
 		my_mmu_count(nonblockable);
-	inc_active(m, range->start, range->end);
+	inc_active(m, range);
 	my_mmu_test_point(start_counted, blockable);
 	if (my_mmu_leave_to_rmap(m, range))
 		return 0;
@@ -377,7 +385,7 @@ static void my_mmu_invalidate_range_end(struct mmu_notifier *mn,
 	struct my_mmu *m = container_of(mn, struct my_mmu, notifier);
 
 	my_mmu_test_point(end, mmu_notifier_range_blockable(range));
-	dec_active(m, range->start, range->end);
+	dec_active(m, range);
 	trace_my_mmu_invalidate_end(&m->dev, range);
 }
 
@@ -497,8 +505,9 @@ static struct my_mmu_table *my_mmu_populate_begin(struct my_mmu *m,
 		my_mmu_count(waits);
 		err = wait_event_killable(m->wait,
 					  my_mmu_may_populate(m, start, end));
-		if (err)
+		if (err || fatal_signal_pending(current))
 			return ERR_PTR(-EINTR);
+		cond_resched();
 	}
 }
 
@@ -514,7 +523,8 @@ static long my_mmu_populate_end(struct my_mmu *m, struct my_mmu_table *t,
 		npages = -ESRCH;
 	else if (t->seq != seq || my_mmu_is_invalidating(m, start, end))
 		npages = npages > 0 ? -EAGAIN : npages;
-	my_mmu_insert_pages(m, t, start, pages, npages, write);
+	npages = __my_mmu_insertable(t, start, pages, npages);
+	npages = my_mmu_insert_pages(m, t, start, pages, npages, write);
 	if (!--t->pins && !t->used)
 		__my_mmu_table_remove(&m->dev, t);
 	spin_unlock(&t->lock);
@@ -528,8 +538,8 @@ static void my_mmu_grow_index(struct my_mmu *m)
 	struct my_mmu_buckets b;
 	unsigned int i;
 
-	for_each_set_bit(i, m->dev.crowded, MY_MMU_SHARDS) {
-		clear_bit(i, m->dev.crowded);
+	for_each_set_bit(i, &m->dev.crowded, MY_MMU_SHARDS) {
+		clear_bit(i, &m->dev.crowded);
 		shard = &m->dev.shard[i];
 		if (my_mmu_buckets_alloc(shard, &b))
 			continue;
@@ -561,7 +571,7 @@ static long my_mmu_populate_page(struct my_mmu_dev *dev, unsigned long address,
 		seq--;		/* as if an invalidation had ended since */
 	ret = my_mmu_populate_end(m, t, seq, address, pages, got, write);
 	my_mmu_put_pages(pages, got);
-	if (!bitmap_empty(dev->crowded, MY_MMU_SHARDS))
+	if (READ_ONCE(dev->crowded))
 		my_mmu_grow_index(m);
 	return ret;
 }
@@ -632,7 +642,7 @@ static bool my_mmu_add_user(struct my_mmu *m, u32 flags)
 	my_mmu_spin_lock(&m->lock);
 	alive = !m->dev.dead;
 	if (alive && !m->users++)
-		m->dev.flags = flags;
+		WRITE_ONCE(m->dev.flags, flags);
 	spin_unlock(&m->lock);
 	if (!alive)
 		return false;
@@ -721,14 +731,41 @@ static bool my_mmu_zap_addr(struct my_mmu *m, unsigned long address,
 	return zapped;
 }
 
-/* All addresses of the page first, then one wait for the device. */
-static void my_sleeping_invalidate_page(struct my_mmu *m, struct page *page)
+/*
+ * While the page's ptes stay (writeback, an eviction by hand), populates could
+ * enter it as fast as it is zapped. They are held off meanwhile.
+ */
+static void my_mmu_hold_off(struct my_mmu *m, struct page *page, int by)
+{
+	struct my_mmu_shard *shard = my_mmu_page_shard(m, page);
+
+	my_mmu_spin_lock(&shard->lock);
+	shard->evicting += by;
+	spin_unlock(&shard->lock);
+}
+
+static unsigned long my_mmu_zap_aliases(struct my_mmu *m, struct page *page)
 {
 	unsigned long address, zapped = 0;
 
-	my_mmu_test_point(rmap_walk, true);
-	while ((address = my_mmu_find_addr(m, page)) != -EFAULT)
+	if (my_mmu_find_addr(m, page) == -EFAULT)
+		return 0;
+	my_mmu_hold_off(m, page, 1);
+	while ((address = my_mmu_find_addr(m, page)) != -EFAULT) {
 		zapped += my_mmu_zap_addr(m, address, page);
+		cond_resched();
+	}
+	my_mmu_hold_off(m, page, -1);
+	return zapped;
+}
+
+/* All addresses of the page first, then one wait for the device. */
+static void my_sleeping_invalidate_page(struct my_mmu *m, struct page *page)
+{
+	unsigned long zapped;
+
+	my_mmu_test_point(rmap_walk, true);
+	zapped = my_mmu_zap_aliases(m, page);
 	my_mmu_count_n(rmap_zaps, zapped);
 	my_mmu_test_point(rmap_zapped, true);
 	trace_my_mmu_rmap_invalidate(&m->dev, page_to_pfn(page), zapped);
