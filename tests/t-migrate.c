@@ -10,7 +10,7 @@
 #include "common.h"
 
 #define N	64
-#define ALL	(64u << 8)	/* 64 MiB */
+#define ALL	(128u << 8)	/* 128 MiB */
 
 #ifndef MADV_SOFT_OFFLINE
 #define MADV_SOFT_OFFLINE	101
@@ -51,8 +51,8 @@ TEST_BOTH_MODES(g4_soft_offline_migrates, 20)
 }
 
 /*
- * Compaction: of 64 MiB keep every eighth page, mirror these, and ask for
- * order. Which pages move is the kernel's choice.
+ * Compaction: of 128 MiB keep every eighth page, mirror half of these, and ask
+ * for order. Which pages move is the kernel's choice.
  */
 TEST_BOTH_MODES(g4_compaction_migrates, 30)
 {
@@ -65,7 +65,7 @@ TEST_BOTH_MODES(g4_compaction_migrates, 30)
 		*(volatile uint64_t *)(p + i * MMU_PAGE) = stamp(1, i);
 	for (i = 0; i < ALL; i += 8)
 		madvise(p + (i + 1) * MMU_PAGE, 7 * MMU_PAGE, MADV_DONTNEED);
-	for (i = 0; i < ALL; i += 8)
+	for (i = 0; i < ALL; i += 16)
 		populate(fd, p + i * MMU_PAGE, 1, WRITE);
 	pagemap_of(p, ALL, old);
 	if (write_file("/proc/sys/vm/compact_memory", "1"))

@@ -183,7 +183,7 @@ TEST_ONCE("modules", g5_unload_under_reclaim, 60)
 			cpu_sees(p, 256, round);
 		}
 	}
-	for (round = 0; round < 4; round++) {
+	for (round = 0; round < 2; round++) {
 		unload_all();
 		load_all(&files);
 	}
