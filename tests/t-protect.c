@@ -96,14 +96,14 @@ TEST(g3_mprotect_of_the_middle, 10)
 TEST(g3_write_to_read_only_memory, 10)
 {
 	int fd = attached(), memfd = make_memfd(N);
-	char *anon = map_private(N);
-	char *file = map_fd(memfd, N, PROT_READ, MAP_PRIVATE);
-	char *shared = map_fd(memfd, N, PROT_READ, MAP_SHARED);
-	char *area[] = { anon, file, shared };
+	char *area[3];
 	size_t i;
 
-	cpu_stamp(anon, N, 1);
-	protect(anon, N, PROT_READ);
+	area[0] = map_private(N);
+	cpu_stamp(area[0], N, 1);
+	protect(area[0], N, PROT_READ);
+	area[1] = map_fd(memfd, N, PROT_READ, MAP_PRIVATE);
+	area[2] = map_fd(memfd, N, PROT_READ, MAP_SHARED);
 	for (i = 0; i < 3; i++) {
 		EXPECT_EQ(mmu_populate(fd, area[i], N * MMU_PAGE, WRITE),
 			  -EFAULT, "write populate of area %zu", i);
@@ -113,8 +113,8 @@ TEST(g3_write_to_read_only_memory, 10)
 		device_cannot_write(fd, area[i], N);
 		verify(fd, area[i], N);
 	}
-	device_sees(fd, anon, N, 1);
-	device_sees_zeros(fd, file, N);
+	device_sees(fd, area[0], N, 1);
+	device_sees_zeros(fd, area[1], N);
 }
 
 TEST(g9_memory_without_access, 10)
