@@ -18,7 +18,7 @@
 
 #define KPF_THP	22	/* bit of /proc/kpageflags */
 
-/* --- what the CPU's side looks like ---------------------------------------- */
+/* --- what the CPU's side looks like --------------------------------------- */
 
 static void read_words(const char *path, uint64_t index, size_t n,
 		       uint64_t *words)
@@ -86,7 +86,7 @@ bool have_swap(void)
 	return lines > 1;
 }
 
-/* --- processes ------------------------------------------------------------- */
+/* --- processes ------------------------------------------------------------ */
 
 pid_t spawn(void)
 {
@@ -134,7 +134,7 @@ void wait_at(struct gate *g)
 	ASSERT_EQ(read(g->fd[0], &c, 1), 1, "the gate lets us through");
 }
 
-/* --- files of the kernel ---------------------------------------------------- */
+/* --- files of the kernel -------------------------------------------------- */
 
 int write_file(const char *path, const char *fmt, ...)
 {

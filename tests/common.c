@@ -30,7 +30,7 @@ struct my_mmu_stats stats_of(int fd)
 	return s;
 }
 
-/* --- memory ---------------------------------------------------------------- */
+/* --- memory --------------------------------------------------------------- */
 
 char *map_reserve(size_t len, size_t align)
 {
@@ -105,7 +105,7 @@ void poison_free_memory(void)
 		p[i] = POISON;
 }
 
-/* --- stamps ---------------------------------------------------------------- */
+/* --- stamps --------------------------------------------------------------- */
 
 uint64_t stamp(unsigned int gen, size_t page)
 {
@@ -205,7 +205,7 @@ void device_cannot_write_(int fd, char *p, size_t pages)
 	}
 }
 
-/* --- device entries -------------------------------------------------------- */
+/* --- device entries ------------------------------------------------------- */
 
 void populate_(int fd, const char *p, size_t pages, uint32_t flags)
 {

@@ -40,7 +40,7 @@ char *map_reserve(size_t len, size_t align);	/* PROT_NONE, private */
 /* Fill what is free with POISON; call it after memory was given back. */
 void poison_free_memory(void);
 
-/* --- stamps ---------------------------------------------------------------- */
+/* --- stamps --------------------------------------------------------------- */
 
 uint64_t stamp(unsigned int gen, size_t page);
 void cpu_stamp(char *p, size_t pages, unsigned int gen);
@@ -59,7 +59,7 @@ void device_sees_zeros_(int fd, const char *p, size_t pages);
 void device_cannot_read_(int fd, const char *p, size_t pages);
 void device_cannot_write_(int fd, char *p, size_t pages);
 
-/* --- device entries -------------------------------------------------------- */
+/* --- device entries ------------------------------------------------------- */
 
 /* Populates, and checks that it worked. */
 #define populate(fd, p, n, flags) (HERE(), populate_(fd, p, n, flags))
@@ -78,7 +78,7 @@ void populate_(int fd, const char *p, size_t pages, uint32_t flags);
 void verify_(int fd, const char *p, size_t pages);
 void none_writable_(int fd, const char *p, size_t pages);
 
-/* --- what the CPU's side looks like ---------------------------------------- */
+/* --- what the CPU's side looks like --------------------------------------- */
 
 #define PM_PRESENT	(1ull << 63)
 #define PM_SWAPPED	(1ull << 62)
@@ -90,7 +90,7 @@ size_t count_swapped(const char *p, size_t pages);
 bool is_thp(const void *p);
 bool have_swap(void);
 
-/* --- processes ------------------------------------------------------------- */
+/* --- processes ------------------------------------------------------------ */
 
 /* fork(), which must work; the child is killed when its parent dies. */
 pid_t spawn(void);
@@ -108,7 +108,7 @@ void gate_init(struct gate *g);
 void pass(struct gate *g);
 void wait_at(struct gate *g);
 
-/* --- files of the kernel ---------------------------------------------------- */
+/* --- files of the kernel -------------------------------------------------- */
 
 int write_file(const char *path, const char *fmt, ...)
 	__attribute__((format(printf, 2, 3)));	/* 0 or -errno */

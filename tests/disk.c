@@ -48,7 +48,8 @@ static void make_disk(void)
 	snprintf(path, sizeof(path), "/sys/block/zram%ld/disksize", nr);
 	ASSERT_EQ(write_file(path, DISK_SIZE), 0, "the disk gets a size");
 	snprintf(device, sizeof(device), "/dev/zram%ld", nr);
-	snprintf(command, sizeof(command), "mke2fs -b 4096 %s >/dev/null 2>&1", device);
+	snprintf(command, sizeof(command),
+		 "mke2fs -b 4096 %s >/dev/null 2>&1", device);
 	if (system(command))
 		skip("mke2fs does not work here");
 	mkdir(MOUNT_POINT, 0755);

@@ -37,7 +37,7 @@ void harness_register(struct test *t)
 	tests_tail = &t->next;
 }
 
-/* --- one test ------------------------------------------------------------ */
+/* --- one test ------------------------------------------------------------- */
 
 static double now_s(void)
 {
@@ -185,7 +185,7 @@ static enum result run_test(const struct test *t, const char *group, int nr)
 	return FAILED;
 }
 
-/* --- groups and the whole run -------------------------------------------- */
+/* --- groups and the whole run --------------------------------------------- */
 
 static bool selected(const struct test *t, const char *group, bool variant)
 {

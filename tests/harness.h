@@ -72,7 +72,7 @@ void harness_register(struct test *t);
 
 /* What the program at hand adds to the harness; all but @groups optional. */
 struct harness_ops {
-	const char *const *groups;	/* variants and others, NULL at the end */
+	const char *const *groups;	/* variants and others; NULL ends */
 	void (*before)(void);		/* before each test, in the parent */
 	/* After each test, in the parent; false fails it. Uses note(). */
 	bool (*after)(void);

@@ -22,7 +22,7 @@
 static struct my_mmu_stats left;	/* leaked by earlier tests, and told */
 static int kmsg = -1;
 
-/* --- nothing left behind --------------------------------------------------- */
+/* --- nothing left behind -------------------------------------------------- */
 
 static bool clean(const struct my_mmu_stats *s)
 {
@@ -65,15 +65,16 @@ static bool nothing_left(void)
 	return false;
 }
 
-/* --- the kernel has nothing to say ----------------------------------------- */
+/* --- the kernel has nothing to say ---------------------------------------- */
 
 static bool is_complaint(const char *text)
 {
 	static const char *const words[] = {
 		"BUG:", "WARNING:", "Oops", "general protection", "kernel BUG",
 		"corruption", "Voluntary context switch", "INFO: task",
-		"rcu: INFO", "stall", "refcount_t", "Bad page", "scheduling while",
-		"sleeping function", "UBSAN", "KASAN", "KFENCE", "KCSAN",
+		"rcu: INFO", "stall", "refcount_t", "Bad page",
+		"scheduling while", "sleeping function", "UBSAN", "KASAN",
+		"KFENCE", "KCSAN",
 		"detected at", "cache my_mmu", "Objects remaining",
 	};
 	size_t i;
@@ -116,7 +117,7 @@ static bool kernel_quiet(void)
 	return !shown;
 }
 
-/* --- hooks of the harness -------------------------------------------------- */
+/* --- hooks of the harness ------------------------------------------------- */
 
 static void before(void)
 {

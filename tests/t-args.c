@@ -15,7 +15,7 @@
 #include "common.h"
 
 #define N		4
-#define TASK_TOP	0x7ffffffff000ull	/* first address not the user's */
+#define TASK_TOP	0x7ffffffff000ull	/* user space ends */
 #define KERNEL		0xffff888000000000ull
 #define NON_CANONICAL	0x8000000000000000ull
 #define ALL_ONES	(~0ull)

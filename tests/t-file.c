@@ -113,7 +113,7 @@ TEST(g1_madv_remove, 10)
 	verify(fd, p, N);
 }
 
-/* --- a file system with a disk below: write-back ----------------------------- */
+/* --- a file system with a disk below: write-back -------------------------- */
 
 static char *setup_on_disk(int *fd, int *file)
 {

@@ -20,7 +20,7 @@ static void gates(void)
 	gate_init(&done);
 }
 
-/* 4.10 of the skeleton: a write entry that survives fork writes to the child. */
+/* 4.10 of the skeleton: a write entry that survives fork reaches the child. */
 TEST(g3_device_write_after_fork, 10)
 {
 	int fd = attached();
@@ -209,7 +209,7 @@ TEST(vfork_leaves_entries_alone, 10)
 	verify(fd, p, N);
 }
 
-/* --- fork while the device writes ------------------------------------------ */
+/* --- fork while the device writes ----------------------------------------- */
 
 struct writer {
 	int fd;

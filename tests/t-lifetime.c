@@ -41,7 +41,7 @@ TEST(g5_exit_with_everything_open, 10)
 	EXPECT_EQ(stats_of(fd).entries, 0, "no entry outlives its process");
 }
 
-/* --- exec ------------------------------------------------------------------- */
+/* --- exec ----------------------------------------------------------------- */
 
 /* The other side: plain checks, for the harness is not here. */
 int after_exec(int fd, const char *variant)
@@ -90,7 +90,7 @@ TEST(g5_exec_with_handle_open, 10)
 		  "all checks after exec (see after_exec() for the bits)");
 }
 
-/* --- handles in the wrong hands --------------------------------------------- */
+/* --- handles in the wrong hands ------------------------------------------- */
 
 /* The owner dies, a child of its keeps the handle. */
 TEST(g5_handle_outlives_its_process, 10)
@@ -182,7 +182,7 @@ TEST(g9_handle_passed_to_a_stranger, 10)
 	EXPECT_EQ(stats_of(fd).entries, 0, "and its entry gone");
 }
 
-/* --- the worst moments ------------------------------------------------------ */
+/* --- the worst moments ---------------------------------------------------- */
 
 static void populate_for_ever(int fd, char *p, size_t pages)
 {

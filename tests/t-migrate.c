@@ -84,7 +84,7 @@ TEST_BOTH_MODES(g4_compaction_migrates, 30)
 	verify(fd, p, N);
 }
 
-/* --- KSM: equal pages become one, read-only, with many addresses ------------- */
+/* --- KSM: equal pages become one, read-only, with many addresses ---------- */
 
 #define KSM	"/sys/kernel/mm/ksm/"
 

@@ -90,7 +90,7 @@ TEST_BOTH_MODES(g4_eviction_waits_for_the_device, 10)
 	EXPECT_EQ(mmu_entry(fd, p), 0, "then the entry is gone");
 }
 
-/* --- one process's slow device, the others' time ------------------------------ */
+/* --- one process's slow device, the others' time -------------------------- */
 
 /* A child whose device sleeps in an eviction, asked for after @ready. */
 static pid_t start_sleeper(struct gate *ready, struct gate *go)
@@ -159,7 +159,7 @@ TEST(g6_slow_device_of_another_process, 20)
 	join(pid);
 }
 
-/* --- calls that wait can be killed ------------------------------------------- */
+/* --- calls that wait can be killed ---------------------------------------- */
 
 /* G10: the page lookup waits for user space, that never answers. */
 TEST(g10_populate_waiting_for_userfaultfd, 10)
@@ -196,7 +196,7 @@ TEST(g10_populate_waiting_for_userfaultfd, 10)
 	EXPECT_LT(ms_since(start), 2000, "the waiting process can be killed");
 }
 
-/* --- G8: invalidations that may not sleep ------------------------------------ */
+/* --- G8: invalidations that may not sleep --------------------------------- */
 
 #ifndef SYS_pidfd_open
 #define SYS_pidfd_open		434

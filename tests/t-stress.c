@@ -194,7 +194,7 @@ TEST(g2_punch_hole_against_populate, 30)
 	stress(discard_punch);
 }
 
-/* --- write permission under fire --------------------------------------------- */
+/* --- write permission under fire ------------------------------------------ */
 
 static void *device_writer(void *unused)
 {
@@ -241,7 +241,7 @@ TEST(g3_mprotect_against_device_writes, 30)
 	verify(s.fd, s.p, N);
 }
 
-/* --- data under fire ----------------------------------------------------------- */
+/* --- data under fire ------------------------------------------------------ */
 
 static void *evictor(void *arg)
 {

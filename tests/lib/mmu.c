@@ -10,7 +10,9 @@
 
 #include "mmu.h"
 
-const char *const mmu_variants[] = { "spinlock", "split-ptl", "rcu-list", NULL };
+const char *const mmu_variants[] = {
+	"spinlock", "split-ptl", "rcu-list", NULL
+};
 
 static uint64_t user_addr(const void *p)
 {
