@@ -93,6 +93,23 @@ TEST(g3_mprotect_of_the_middle, 10)
 	verify(fd, p, N);
 }
 
+/* The kernel invalidates 0..ULONG_MAX here: an end that is no page's. */
+TEST(g3_soft_dirty_write_protects, 10)
+{
+	int fd = attached();
+	char *p = map_private(N);
+
+	device_stamp(fd, p, N, 1);
+	if (write_file("/proc/self/clear_refs", "4"))
+		skip("this kernel has no soft-dirty bits");
+	none_writable(fd, p, N);
+	verify(fd, p, N);
+	device_stamp(fd, p, N, 2);
+	cpu_sees(p, N, 2);
+	EXPECT_NE(pagemap(p) >> 55 & 1, 0, "the device's write is noticed");
+	verify(fd, p, N);
+}
+
 TEST(g3_write_to_read_only_memory, 10)
 {
 	int fd = attached(), memfd = make_memfd(N);
