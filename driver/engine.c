@@ -56,9 +56,8 @@ void my_mmu_shootdown(struct my_mmu_dev *dev, unsigned long zapped,
 		fsleep(us);
 		return;
 	}
-	for (; us > 1000; us -= 1000)
-		udelay(1000);
-	udelay(us);
+	for (; us; us--)
+		udelay(1);
 }
 EXPORT_SYMBOL_GPL(my_mmu_shootdown);
 
@@ -159,12 +158,27 @@ static long populate_with(struct my_mmu_dev *dev, struct my_mmu_populate *arg,
 	return ret;
 }
 
+/**
+ * my_mmu_engine_populate() - do MY_MMU_POPULATE
+ * @dev: external MMU of current->mm; the caller holds off detach
+ * @arg: checked argument, and where results go
+ *
+ * Context: may sleep.
+ * Return: 0 or an errno of the user ABI.
+ */
 long my_mmu_engine_populate(struct my_mmu_dev *dev,
 			    struct my_mmu_populate *arg)
 {
 	return populate_with(dev, arg, populate_batch);
 }
 
+/**
+ * my_mmu_engine_floor() - do MY_MMU_GUP_FLOOR
+ * @arg: checked argument, and where results go
+ *
+ * Context: may sleep.
+ * Return: 0 or an errno of the user ABI.
+ */
 long my_mmu_engine_floor(struct my_mmu_populate *arg)
 {
 	return populate_with(NULL, arg, floor_batch);
@@ -263,6 +277,15 @@ static long device_copy(struct my_mmu_dev *dev, struct my_mmu_access *arg,
 	return 0;
 }
 
+/**
+ * my_mmu_engine_access() - do MY_MMU_READ or MY_MMU_WRITE
+ * @dev: external MMU of current->mm; the caller holds off detach
+ * @arg: checked argument, and where results go
+ * @write: the device writes
+ *
+ * Context: may sleep.
+ * Return: 0 or an errno of the user ABI.
+ */
 long my_mmu_engine_access(struct my_mmu_dev *dev, struct my_mmu_access *arg,
 			  bool write)
 {
@@ -287,6 +310,14 @@ static int query_entry(struct my_mmu_table *t, unsigned int slot, void *arg)
 	return 1;
 }
 
+/**
+ * my_mmu_engine_query() - look at one entry
+ * @dev: external MMU of current->mm; the caller holds off detach
+ * @address: any address in user space
+ *
+ * Context: may sleep.
+ * Return: the entry, or 0.
+ */
 u64 my_mmu_engine_query(struct my_mmu_dev *dev, unsigned long address)
 {
 	unsigned long start = address & PAGE_MASK;
@@ -316,7 +347,7 @@ struct verify {
 		u64		entry;
 		unsigned long	zaps;
 	} suspect[SUSPECTS];
-	unsigned long		next;	/* where to go on when the list is full */
+	unsigned long		next;	/* where to go on after a full list */
 };
 
 static bool entry_confirmed(u64 entry, unsigned long address)
@@ -432,6 +463,14 @@ static long verify_range(struct verify *v, unsigned long start,
 	return 0;
 }
 
+/**
+ * my_mmu_engine_verify() - do MY_MMU_VERIFY
+ * @dev: external MMU of current->mm; the caller holds off detach
+ * @arg: checked argument, and where results go
+ *
+ * Context: may sleep.
+ * Return: 0 or an errno of the user ABI.
+ */
 long my_mmu_engine_verify(struct my_mmu_dev *dev, struct my_mmu_verify *arg)
 {
 	unsigned long end = arg->len ? arg->addr + arg->len : TASK_SIZE;
@@ -452,8 +491,12 @@ long my_mmu_engine_verify(struct my_mmu_dev *dev, struct my_mmu_verify *arg)
 	return ret;
 }
 
-/*
- * The manual source of the rmap chain
+/**
+ * my_mmu_engine_evict() - do MY_MMU_EVICT, the manual source of the rmap chain
+ * @arg: checked argument, and where results go
+ *
+ * Context: may sleep.
+ * Return: 0 or an errno of the user ABI.
  */
 long my_mmu_engine_evict(struct my_mmu_evict *arg)
 {
@@ -485,6 +528,12 @@ long my_mmu_engine_evict(struct my_mmu_evict *arg)
 	sum;								\
 })
 
+/**
+ * my_mmu_engine_stats() - add up the statistics
+ * @stats: out
+ *
+ * Context: any. Sums of counters that go on counting: not of one moment.
+ */
 void my_mmu_engine_stats(struct my_mmu_stats *stats)
 {
 	struct mmu_rmap_stats rmap;

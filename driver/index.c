@@ -54,6 +54,12 @@ static void account_buckets(long n)
 	atomic_long_add(n * (long)sizeof(struct hlist_head), &my_mmu_nr_bytes);
 }
 
+/**
+ * my_mmu_index_init() - make an empty reverse index
+ * @dev: zeroed external MMU
+ *
+ * Context: any.
+ */
 void my_mmu_index_init(struct my_mmu_dev *dev)
 {
 	struct my_mmu_shard *shard;
@@ -66,6 +72,12 @@ void my_mmu_index_init(struct my_mmu_dev *dev)
 	account_buckets(ARRAY_SIZE(dev->first_buckets));
 }
 
+/**
+ * my_mmu_index_destroy() - free what a reverse index still holds
+ * @dev: external MMU without entries, out of everybody's reach
+ *
+ * Context: any.
+ */
 void my_mmu_index_destroy(struct my_mmu_dev *dev)
 {
 	struct my_mmu_shard *shard;
@@ -161,7 +173,8 @@ void __my_mmu_buckets_swap(struct my_mmu_shard *shard, struct my_mmu_buckets *b)
 	for (i = 0; i < old.buckets; i++) {
 		for (link = old.bucket[i].first; link; link = next) {
 			next = link->next;
-			hlist_add_head(link, my_mmu_bucket(shard, link_pfn(link)));
+			hlist_add_head(link,
+				       my_mmu_bucket(shard, link_pfn(link)));
 		}
 		INIT_HLIST_HEAD(&old.bucket[i]);
 	}

@@ -454,8 +454,8 @@ static int __init my_mmu_driver_init(void)
 	int err = misc_register(&my_mmu_misc);
 
 	if (err) {
-		pr_err("cannot make /dev/my_mmu (error %d): see what else has claimed the name in /proc/misc\n",
-		       err);
+		pr_err("cannot make /dev/my_mmu (error %d)\n", err);
+		pr_err("see in /proc/misc what else has claimed the name\n");
 		return err;
 	}
 	my_mmu_debugfs = debugfs_create_dir("my_mmu", NULL);

@@ -28,7 +28,7 @@
 			 (PAGE_SIZE << LINK_ORDER))
 
 /* No two tables have ever counted the same, for VERIFY's sake. */
-#define TABLE_ZAPS	(1UL << 40)
+#define TABLE_ZAPS	BIT(40)
 static atomic_long_t zaps_start = ATOMIC_LONG_INIT(0);
 
 static void my_mmu_table_free(struct my_mmu_table *t)

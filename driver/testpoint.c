@@ -22,7 +22,7 @@ EXPORT_SYMBOL_GPL(my_mmu_test_points_on);
 
 struct test_point {
 	const char		*name;
-	spinlock_t		lock;	/* protects all down to the blank line */
+	spinlock_t		lock;	/* protects up to the blank line */
 	unsigned long		arrivals;
 	unsigned int		parked;
 	unsigned int		to_fail;
@@ -50,7 +50,14 @@ static void park(struct test_point *p, unsigned int releases)
 	spin_unlock(&p->lock);
 }
 
-/* See my_mmu_test_point(). */
+/**
+ * __my_mmu_test_point() - see my_mmu_test_point()
+ * @id: where the task is
+ * @may_sleep: it may be parked
+ *
+ * Context: may sleep if @may_sleep.
+ * Return: true if the test wants this place to fail.
+ */
 bool __my_mmu_test_point(enum my_mmu_test_point_id id, bool may_sleep)
 {
 	struct test_point *p = &test_points[id];
@@ -161,6 +168,12 @@ static const struct file_operations test_point_fops = {
 	.release	= single_release,
 };
 
+/**
+ * my_mmu_test_points_init() - make the files of the test points
+ * @parent: debugfs folder; removing it removes them
+ *
+ * Context: may sleep.
+ */
 void my_mmu_test_points_init(struct dentry *parent)
 {
 	struct dentry *dir = debugfs_create_dir("testpoint", parent);

@@ -52,7 +52,7 @@ static inline unsigned long my_mmu_entry_pfn(u64 entry)
  * Leaf tables
  */
 #define MY_MMU_TABLE_SHIFT	21
-#define MY_MMU_TABLE_SIZE	(1UL << MY_MMU_TABLE_SHIFT)
+#define MY_MMU_TABLE_SIZE	BIT(MY_MMU_TABLE_SHIFT)
 #define MY_MMU_TABLE_SLOTS	(MY_MMU_TABLE_SIZE >> PAGE_SHIFT)
 
 /**
@@ -75,7 +75,7 @@ struct my_mmu_table {
 	unsigned long		base;
 	u64			*entry;
 	struct hlist_node	*link;
-	spinlock_t		lock;
+	spinlock_t		lock;	/* for variants with split locks */
 	unsigned int		used;
 	unsigned int		pins;
 	unsigned long		seq;
@@ -91,8 +91,8 @@ struct my_mmu_table {
  * are looked for together.
  */
 #define MY_MMU_SHARD_BITS	6
-#define MY_MMU_SHARDS		(1U << MY_MMU_SHARD_BITS)
-#define MY_MMU_BUCKETS_MIN	8U	/* per shard, part of struct my_mmu_dev */
+#define MY_MMU_SHARDS		64	/* 2 to the power of the above */
+#define MY_MMU_BUCKETS_MIN	8U	/* per shard, in struct my_mmu_dev */
 #define MY_MMU_BUCKETS_KEEP	256U	/* an empty shard keeps so many */
 #define MY_MMU_PER_BUCKET	4U	/* entries; more: it wants to grow */
 
@@ -115,6 +115,7 @@ struct my_mmu_shard {
  * @tables: address >> MY_MMU_TABLE_SHIFT -> struct my_mmu_table
  * @shard: the reverse index
  * @crowded: bit per shard that wants more buckets
+ * @first_buckets: what each shard begins with
  */
 struct my_mmu_dev {
 	struct my_mmu_variant		*variant;

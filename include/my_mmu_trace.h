@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * my_mmu_trace.h - tracepoints of driver and variants: perf record -e 'my_mmu:*'
+ * my_mmu_trace.h - tracepoints of driver and variants
+ *
+ * perf record -e 'my_mmu:*', or /sys/kernel/tracing/events/my_mmu/.
  *
  * @dev in the events is the external MMU: equal values are the same one.
  */

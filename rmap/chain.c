@@ -118,8 +118,9 @@ static int export_filter_alloc(void)
 				    sizeof(long));
 	if (mmu_rmap_exported)
 		return 0;
-	pr_err("no memory for one bit per page (%lu pages): free some and load again\n",
+	pr_err("no memory for one bit for each of %lu pages\n",
 	       mmu_rmap_max_pfn);
+	pr_err("free some memory and load again\n");
 	return -ENOMEM;
 }
 
@@ -195,7 +196,7 @@ EXPORT_SYMBOL_GPL(mmu_rmap_invalidate_folio);
 #define WALKER_BUCKETS	64
 
 static struct {
-	spinlock_t lock;
+	spinlock_t lock;	/* protects head */
 	struct hlist_head head;
 } walkers[WALKER_BUCKETS];
 
@@ -247,9 +248,14 @@ bool mmu_rmap_walk_in_progress(unsigned long len)
 }
 EXPORT_SYMBOL_GPL(mmu_rmap_walk_in_progress);
 
-/*
+/**
+ * mmu_rmap_walk_begin() - a hooked VM function is about to be called
+ * @walk: on the stack of the caller, until mmu_rmap_walk_end()
+ * @folio: what it is called for; locked
  * @leavable: until the chain has run, nobody can put another page where this
- * one was mapped
+ *	one was mapped
+ *
+ * Context: any.
  */
 void mmu_rmap_walk_begin(struct mmu_rmap_walk *walk, struct folio *folio,
 			 bool leavable)
@@ -272,9 +278,15 @@ void mmu_rmap_walk_begin(struct mmu_rmap_walk *walk, struct folio *folio,
 	mark_walker(walk);
 }
 
-/*
+/**
+ * mmu_rmap_walk_end() - the hooked VM function is done: run the chain
+ * @walk: as in mmu_rmap_walk_begin()
+ * @folio: as in mmu_rmap_walk_begin()
+ *
  * Looks at the filter again: the folio may have been exported since, by a
  * populate that the VM's range notifier has undone or will make retry.
+ *
+ * Context: may sleep.
  */
 void mmu_rmap_walk_end(struct mmu_rmap_walk *walk, struct folio *folio)
 {

@@ -140,8 +140,8 @@ static int find_originals(void)
 		address[n] = find_function(hooks[n].name);
 		if (address[n])
 			continue;
-		pr_err("this kernel has no %s() to hook: load with hook=0 to feed the chain by ioctl only\n",
-		       hooks[n].name);
+		pr_err("this kernel has no %s() to hook\n", hooks[n].name);
+		pr_err("load with hook=0 to feed the chain by ioctl only\n");
 		return -ENOENT;
 	}
 	static_call_update(original_try_to_unmap, address[TRY_TO_UNMAP]);
@@ -164,8 +164,9 @@ static int hook_install_one(struct mmu_rmap_hook *h)
 	if (!err)
 		return 0;
 	ftrace_free_filter(&h->ops);
-	pr_err("cannot hook %s() (error %d): set kernel.ftrace_enabled=1, remove a live patch or other hook of this function, or load with hook=0\n",
-	       h->name, err);
+	pr_err("cannot hook %s() (error %d)\n", h->name, err);
+	pr_err("is kernel.ftrace_enabled=0, or does a live patch have it?\n");
+	pr_err("mend that, or load with hook=0\n");
 	return err;
 }
 
@@ -187,9 +188,16 @@ static void hook_remove_first(unsigned int n)
 	}
 	while (calls_in_flight())
 		msleep(20);
-	synchronize_rcu_tasks();	/* past "this_cpu_dec(calls)", returned */
+	synchronize_rcu_tasks();	/* counted down, and returned, too */
 }
 
+/**
+ * mmu_rmap_hook_install() - have the VM feed the chain
+ *
+ * Context: may sleep.
+ * Return: 0; -ENOENT if the kernel lacks a function; -EBUSY if ftrace is off
+ * or a function is taken. The log says what to do.
+ */
 int mmu_rmap_hook_install(void)
 {
 	int err = find_originals();
@@ -208,12 +216,23 @@ int mmu_rmap_hook_install(void)
 	return 0;
 }
 
+/**
+ * mmu_rmap_hook_remove() - leave the VM alone
+ *
+ * Context: may sleep, and waits for hooked calls that are under way.
+ */
 void mmu_rmap_hook_remove(void)
 {
 	WRITE_ONCE(active, false);
 	hook_remove_first(NR_HOOKS);
 }
 
+/**
+ * mmu_rmap_hook_active() - does the VM feed the chain?
+ *
+ * Context: any.
+ * Return: true if it does.
+ */
 bool mmu_rmap_hook_active(void)
 {
 	return READ_ONCE(active);

@@ -71,7 +71,7 @@
 struct my_mmu {
 	struct mmu_notifier notifier;
 
-	spinlock_t lock;		/* protects all down to the blank line */
+	spinlock_t lock;		/* protects up to the blank line */
 	struct my_mmu_dev dev;
 	unsigned int users;		/* attached files */
 	unsigned int invalidates;	/* invalidations that are running */
@@ -102,7 +102,8 @@ static void my_mmu_insert_page(struct my_mmu *m, struct my_mmu_table *t,
 	lockdep_assert_held(&m->lock);
 	if (__my_mmu_entry_set(t, address, page, write))
 		__my_mmu_index_add(&m->dev, t, address);
-	trace_my_mmu_insert(&m->dev, address, t->entry[my_mmu_slot(t, address)]);
+	trace_my_mmu_insert(&m->dev, address,
+			    t->entry[my_mmu_slot(t, address)]);
 }
 
 static void my_mmu_insert_pages(struct my_mmu *m, struct my_mmu_table *t,
@@ -574,7 +575,8 @@ static unsigned long my_mmu_zap_aliases(struct my_mmu *m, struct page *page)
 
 	my_mmu_spin_lock(&m->lock);
 	while ((address = my_mmu_find_addr(m, page)) != -EFAULT)
-		zapped += my_mmu_zap_page(m, my_mmu_table_find(&m->dev, address),
+		zapped += my_mmu_zap_page(m,
+					  my_mmu_table_find(&m->dev, address),
 					  address);
 	spin_unlock(&m->lock);
 	return zapped;
@@ -643,5 +645,5 @@ static void __exit my_mmu_exit(void)
 module_init(my_mmu_init);
 module_exit(my_mmu_exit);
 
-MODULE_DESCRIPTION("External MMU, variant spinlock: one lock per address space");
+MODULE_DESCRIPTION("External MMU, one lock per address space");
 MODULE_LICENSE("GPL");

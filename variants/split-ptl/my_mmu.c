@@ -100,7 +100,7 @@ struct my_mmu {
 
 	struct my_mmu_dev dev;		/* t->lock and shard->lock */
 
-	spinlock_t lock;		/* protects all down to the blank line */
+	spinlock_t lock;		/* protects up to the blank line */
 	unsigned int users;		/* attached files */
 	unsigned int invalidates;	/* invalidations that are running */
 	unsigned int recorded;		/* those of them in running[] */
@@ -148,7 +148,8 @@ static void my_mmu_insert_page(struct my_mmu *m, struct my_mmu_table *t,
 	lockdep_assert_held(&my_mmu_page_shard(m, page)->lock);
 	if (__my_mmu_entry_set(t, address, page, write))
 		__my_mmu_index_add(&m->dev, t, address);
-	trace_my_mmu_insert(&m->dev, address, t->entry[my_mmu_slot(t, address)]);
+	trace_my_mmu_insert(&m->dev, address,
+			    t->entry[my_mmu_slot(t, address)]);
 }
 
 /* Neighbours often share a shard: lock it once for a run of them. */
@@ -212,7 +213,8 @@ static unsigned long my_mmu_zap_table(struct my_mmu *m, struct my_mmu_table *t,
 			zapped += my_mmu_zap_page(m, t,
 						  my_mmu_slot_address(t, slot));
 			slot++;
-		} while (slot < limit && my_mmu_slot_shard(m, t, slot) == shard);
+		} while (slot < limit &&
+			 my_mmu_slot_shard(m, t, slot) == shard);
 		spin_unlock(&shard->lock);
 	}
 	return zapped;
@@ -822,5 +824,5 @@ static void __exit my_mmu_exit(void)
 module_init(my_mmu_init);
 module_exit(my_mmu_exit);
 
-MODULE_DESCRIPTION("External MMU, variant split-ptl: a lock in each leaf table");
+MODULE_DESCRIPTION("External MMU, a lock in each leaf table");
 MODULE_LICENSE("GPL");
