@@ -287,7 +287,7 @@ int run_load(const struct params *p, const struct scenario *sc,
 	     struct load load)
 {
 	struct group g = { .params = p, .scenario = sc, .load = load };
-	uint64_t end = now_ns() + p->ms * NSEC_PER_MSEC, runs = 0;
+	uint64_t end, runs = 0;
 	struct cell c = { p->variants[0], p->condition, false };
 	struct space s;
 
@@ -298,6 +298,7 @@ int run_load(const struct params *p, const struct scenario *sc,
 	make_space(&g, &s);
 	if (sc->setup(&s, &c))
 		die("%s: %s", sc->name, g.result->error);
+	end = now_ns() + p->ms * NSEC_PER_MSEC;
 	do {
 		memset(g.result, 0, offsetof(struct result, samples));
 		s.seed = p->seed + runs++;

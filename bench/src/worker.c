@@ -16,10 +16,11 @@
 #include <stdatomic.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/mman.h>
 
 #include "bench.h"
 
-#define STACK_SIZE	(4 * MMU_HUGE)
+#define STACK_SIZE	(256ul << 10)
 
 static pthread_barrier_t barrier;
 static atomic_uint running;
@@ -123,15 +124,30 @@ static int prepare(struct space *s, const struct cell *c, struct worker *w,
 }
 
 /*
- * Stacks of a size of our own: a small one might be put into the hole where
- * munmap's next mapping belongs.
+ * Stacks of our own, kept: the C library gives back part of its own whenever
+ * a thread ends, an invalidation in the middle of what others do, and may put
+ * a new one into the hole where munmap's next mapping belongs.
  */
+static char *stack_of(unsigned int index)
+{
+	static char *stacks;
+
+	if (!stacks)
+		stacks = mmap(NULL, MAX_THREADS * STACK_SIZE,
+			      PROT_READ | PROT_WRITE,
+			      MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE |
+			      MAP_STACK, -1, 0);
+	if (stacks == MAP_FAILED)
+		die("no memory for stacks");
+	return stacks + index * STACK_SIZE;
+}
+
 static void start_thread(pthread_t *thread, struct worker *w)
 {
 	pthread_attr_t attr;
 
 	pthread_attr_init(&attr);
-	pthread_attr_setstacksize(&attr, STACK_SIZE);
+	pthread_attr_setstack(&attr, stack_of(w->index), STACK_SIZE);
 	if (pthread_create(thread, &attr, worker_main, w))
 		die("cannot start thread %u", w->index + 1);
 	pthread_attr_destroy(&attr);
