@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -166,6 +167,14 @@ long read_number(const char *path)
 	n = read(fd, buf, sizeof(buf) - 1);
 	close(fd);
 	return n < 0 ? -EIO : strtol(buf, NULL, 0);
+}
+
+long sleeps(void)
+{
+	struct rusage u;
+
+	getrusage(RUSAGE_THREAD, &u);
+	return u.ru_nvcsw;
 }
 
 double seconds(void)

@@ -115,6 +115,8 @@ int write_file(const char *path, const char *fmt, ...)
 long read_number(const char *path);		/* or -errno */
 
 double seconds(void);
+/* How often did this thread sleep? Being preempted does not count. */
+long sleeps(void);
 void sleep_ms(unsigned int ms);
 
 #endif /* TESTS_COMMON_H */

@@ -1,0 +1,154 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * t-reap.c - G8, G10: processes that are killed, and reaped, while they wait
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/userfaultfd.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/mman.h>
+#include <sys/resource.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "cgroup.h"
+#include "common.h"
+
+#define N	16
+#define SLOW_MS	40
+
+/* --- calls that wait can be killed ---------------------------------------- */
+
+/* G10: the page lookup waits for user space, that never answers. */
+TEST(g10_populate_waiting_for_userfaultfd, 10)
+{
+	struct uffdio_api api = { .api = UFFD_API };
+	struct uffdio_register reg = { .mode = UFFDIO_REGISTER_MODE_MISSING };
+	struct gate ready;
+	char *p = map_private(N), c;
+	double start;
+	int uffd, fd;
+	pid_t pid;
+
+	gate_init(&ready);
+	pid = spawn();
+	if (!pid) {
+		uffd = syscall(SYS_userfaultfd, O_CLOEXEC);
+		reg.range.start = (uintptr_t)p;
+		reg.range.len = N * MMU_PAGE;
+		if (uffd < 0 || ioctl(uffd, UFFDIO_API, &api) ||
+		    ioctl(uffd, UFFDIO_REGISTER, &reg))
+			skip("no userfaultfd (%s)", strerror(errno));
+		fd = attached();
+		pass(&ready);
+		mmu_populate(fd, p, N * MMU_PAGE, WRITE);
+		EXPECT_EQ(0, 1, "the populate never comes back");
+		_exit(1);
+	}
+	close(ready.fd[1]);
+	if (read(ready.fd[0], &c, 1) != 1)
+		_exit(4);		/* skipped in the child */
+	sleep_ms(100);
+	start = seconds();
+	kill_and_reap(pid);
+	EXPECT_LT(seconds() - start, 2, "the waiting process can be killed");
+}
+
+/* --- G8: invalidations that may not sleep --------------------------------- */
+
+#ifndef SYS_pidfd_open
+#define SYS_pidfd_open		434
+#endif
+#ifndef SYS_process_mrelease
+#define SYS_process_mrelease	448
+#endif
+
+/*
+ * The kernel reaps the memory of a process that is being killed, and may not
+ * sleep while it does: others are out of memory. To win the race against the
+ * victim's own exit, the victim is out of its CPU quota when the signal comes.
+ */
+static void victim(struct gate *ready, size_t pages)
+{
+	int fd;
+	char *p;
+
+	cgroup_enter("victim", "cpu");
+	fd = attached();
+	p = map_private(pages);
+	populate(fd, p, pages, WRITE);
+	ASSERT_EQ(mmu_configure(fd, SLOW_MS * 1000), 0, "a slow device");
+	pass(ready);
+	for (;;)
+		;
+}
+
+static int reap(pid_t pid, long *slept)
+{
+	int pidfd = syscall(SYS_pidfd_open, pid, 0), ret;
+	long before;
+
+	ASSERT_GE(pidfd, 0, "pidfd_open");
+	kill(pid, SIGKILL);
+	before = sleeps();
+	ret = syscall(SYS_process_mrelease, pidfd, 0) ? -errno : 0;
+	*slept = sleeps() - before;
+	close(pidfd);
+	return ret;
+}
+
+/* Give the victim 5 ms of every second; true once it has used them up. */
+static bool throttle(void)
+{
+	int ms;
+
+	if (cgroup_write("victim", "cpu.max", "5000 1000000"))
+		return false;
+	for (ms = 0; ms < 3000; ms += 5) {
+		if (cgroup_stat("victim", "cpu.stat", "nr_throttled") > 0)
+			return true;
+		sleep_ms(5);
+	}
+	return false;
+}
+
+TEST(g8_reaper_never_sleeps, 30)
+{
+	const size_t pages = 256;
+	struct my_mmu_stats before, after;
+	struct gate ready;
+	long slept = 0;
+	int fd = mmu_open(), tries, ret = -ESRCH;
+	pid_t pid;
+
+	for (tries = 0; tries < 5 && ret == -ESRCH; tries++) {
+		gate_init(&ready);
+		pid = spawn();
+		if (!pid)
+			victim(&ready, pages);
+		close(ready.fd[1]);
+		if (read(ready.fd[0], &slept, 1) != 1)
+			_exit(4);	/* skipped in the child */
+		if (!throttle()) {
+			kill_and_reap(pid);
+			skip("no CPU quota in this kernel");
+		}
+		before = stats_of(fd);
+		ret = reap(pid, &slept);
+		after = stats_of(fd);
+		cgroup_write("victim", "cpu.max", "max");
+		ASSERT_EQ(waitpid(pid, NULL, 0), pid, "the victim dies");
+		cgroup_remove_all();
+	}
+	if (ret == -ESRCH)
+		skip("the victim was always quicker");
+	ASSERT_EQ(ret, 0, "process_mrelease");
+	EXPECT_GT(after.nonblockable - before.nonblockable, 0,
+		  "invalidations arrived that may not sleep");
+	EXPECT_GE(after.zapped_pages - before.zapped_pages, pages,
+		  "and took all entries");
+	EXPECT_EQ(slept, 0, "the reaper did not sleep, slow as the device is");
+}
