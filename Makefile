@@ -5,7 +5,8 @@
 # installed by vm/setup.
 
 # What can be said on the command line:
-#   KERNEL=6.1|6.12     one kernel (check: both; the others: 6.12)
+#   KERNEL=6.1|6.12     one kernel (check: both; the others: 6.12);
+#                       debug-kasan|debug-kcsan for check-debug
 #   KDIR= VMLINUZ= [MODULES=]   a kernel of your own instead
 #   VARIANTS="spinlock rcu-list"  THREADS=1,2  QUICK=1   what bench measures
 #   ACCEL=tcg|kvm  CPUS=n       how the guest runs
@@ -16,6 +17,7 @@ export KERNEL KDIR VMLINUZ MODULES VARIANTS THREADS QUICK ACCEL CPUS SETUP V
 own     := $(if $(KDIR)$(VMLINUZ),own)
 kernel  := $(or $(own),$(KERNEL),6.12)
 kernels := $(or $(own),$(KERNEL),6.1 6.12)
+debug-kernels := $(or $(filter debug-%,$(KERNEL)),debug-kasan debug-kcsan)
 
 # One kernel's name reaches every script the same way.
 ifneq ($(own),)
@@ -42,6 +44,12 @@ doctor: ## what this machine can do, and what is missing (changes nothing)
 check: ## build for both kernels, boot both, run the whole test suite
 	@vm/prepare $(kernels)
 	@tests/run-suite $(kernels)
+
+.PHONY: check-debug
+check-debug: ## the suite on kernels with lockdep, KASAN, KCSAN (KERNEL=debug-kasan)
+	@vm/debug-kernel $(debug-kernels:debug-%=%)
+	@vm/prepare $(debug-kernels)
+	@tests/run-debug $(debug-kernels)
 
 .PHONY: bench
 bench: ## measure the variants, draw the figures, write build/report/index.html

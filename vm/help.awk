@@ -9,7 +9,7 @@ BEGIN { print "Usage: make TARGET [VARIABLE=value ...]" }
 match($0, /^[a-z-]+:.*## /) {
 	target = $0
 	sub(/:.*/, "", target)
-	printf "  %-10s %s\n", target, substr($0, RSTART + RLENGTH)
+	printf "  %-11s %s\n", target, substr($0, RSTART + RLENGTH)
 }
 
 /^# What can be said/ { head = 1; next }

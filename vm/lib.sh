@@ -189,7 +189,7 @@ fail_text()
 	local said
 
 	said=$(tail -n 15 "$2" | sed 's/^[ |]*//' |
-		grep -E '^(setup|prepare|accel|run|mkinitramfs|(fetch|build)-[a-z]+): ' |
+		grep -E '^(setup|prepare|accel|run|mkinitramfs|debug-kernel|(fetch|build)-[a-z]+): ' |
 		tail -n 1 || true)
 	if [ -n "$said" ]; then
 		note "  FAIL $1; ${2#"$ROOT"/} has it all"

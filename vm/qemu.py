@@ -25,6 +25,7 @@ import time
 
 TIMEOUT, INFRA, CONSOLE = 124, 125, 126
 BOOT_LIMIT = 150  # seconds until the guest says that it is up
+REPORT_S = 10  # how long a report on the console may take to print
 
 # What must not stand on a console.
 BAD = re.compile("|".join([
@@ -52,7 +53,7 @@ ALLOW = [
     # the command line repeats the names of the checks it asks for
     r"[Cc]ommand line: ", r"Unknown kernel command line parameters",
     # the check's own name, in the report that it is on
-    r"mem auto-init",
+    r"mem auto-init", r"rcu: .* debug is enabled",
     # a program, not the kernel, did something that its CPU refused
     r"traps: \S+\[\d+\] ",
     # no mce device in the emulated machine
@@ -72,6 +73,7 @@ class Console:
         self.rest = b""
         self.lines = 0
         self.bad = []  # (line number, text), the first few
+        self.bad_since = None
         self.context = []
         self.asked = False
         self.last = ""
@@ -104,6 +106,7 @@ class Console:
             return
         if not self.bad:
             self.context = [text]
+            self.bad_since = time.monotonic()
         if len(self.bad) < 20:
             self.bad.append((self.lines, text))
 
@@ -295,8 +298,11 @@ class Run:
                 continue
             if now - start > self.options.timeout:
                 return "timeout"
-            if "booted" not in self.status and now - start > BOOT_LIMIT:
+            if "booted" not in self.status and now - start > self.options.boot_limit:
                 return "boot"
+            if (self.options.stop_at_bad and self.console.bad_since
+                    and now - self.console.bad_since > REPORT_S):
+                return "bad"
             if self.console.panicked and now - self.console.panicked > 15:
                 return "panic"
         try:
@@ -400,7 +406,7 @@ class Run:
             self.show_bad()
             return CONSOLE
         if why == "boot":
-            self.say(f"the guest did not come up in {BOOT_LIMIT} s; its last words: "
+            self.say(f"the guest did not come up in {self.options.boot_limit} s; its last words: "
                      f"{self.console.last!r}. See {log}; ACCEL=tcg avoids a broken KVM.")
             return INFRA
         if "modules" in self.status:
@@ -435,6 +441,8 @@ def main():
     parser.add_argument("--allow", action="append", default=[])
     parser.add_argument("--remove")
     parser.add_argument("--shell", action="store_true")
+    parser.add_argument("--boot-limit", type=int, default=BOOT_LIMIT)
+    parser.add_argument("--stop-at-bad", action="store_true")
     options = parser.parse_args(sys.argv[1:split])
     options.qemu_log = tempfile.TemporaryFile()
     try:
