@@ -9,8 +9,9 @@
  * repetition holds every cell and its floor within a second of each other.
  *
  * An address space that has ever been attached is not the same again (the
- * kernel keeps its notifier structure), so a scenario may ask for one process
- * per cell. The processes of a group live until it ends and run one at a time.
+ * kernel keeps its notifier structure), and where a process lies in memory
+ * makes it a few percent slower or faster for all its life. So a scenario may
+ * ask for a new process for each run.
  */
 #ifndef BENCH_H
 #define BENCH_H
@@ -109,7 +110,7 @@ struct result {
 
 struct scenario;
 
-/* One process of a group, and what the scenario keeps in it. */
+/* A process of a group, and what the scenario keeps in it. */
 struct space {
 	const struct scenario *scenario;
 	const struct params *params;
@@ -130,7 +131,7 @@ struct space {
  * @better: which figures are good ones: "higher" or "lower"
  * @floor: condition of the floor
  * @conditions: those of each variant, NULL at the end
- * @isolate: one process per cell, not one for all
+ * @isolate: a process of its own for each run, not one for the group
  * @ends_only: of all page counts asked for, only the least and the most
  * @setup: maps memory; called once in each process
  * @run: measures one cell once; fills in the result

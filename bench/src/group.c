@@ -2,8 +2,9 @@
 /*
  * group.c - the cells of one scenario under one load take turns
  *
- * The parent forks the processes of the group, tells one at a time which
- * cell to run, and writes down what comes back.
+ * The work is done by a child, a new one for each turn or the same for all,
+ * as the scenario says; the parent tells it what to run and writes down what
+ * comes back.
  */
 #define _GNU_SOURCE
 #include <errno.h>
@@ -23,14 +24,9 @@
 #define TURN_LIMIT_MS	120000
 
 struct turn {
-	int cell;		/* -1: only set up */
+	int cell;
+	bool setup;
 	uint64_t seed;
-};
-
-/* A process of the group as its parent sees it. */
-struct peer {
-	pid_t pid;
-	int sock;
 };
 
 struct group {
@@ -39,9 +35,9 @@ struct group {
 	struct load load;
 	struct cell cells[MAX_CELLS];
 	int n_cells;
-	struct peer peers[MAX_CELLS];
-	int n_peers;
-	struct result *result;	/* shared with all peers */
+	pid_t pid;		/* the child there is, or 0 */
+	int sock;
+	struct result *result;	/* shared with it */
 	uint64_t *hist[MAX_CELLS];
 	uint64_t seed;
 };
@@ -74,7 +70,7 @@ static void make_space(const struct group *g, struct space *s)
 }
 
 /* In the child: a turn for every request, until the parent hangs up. */
-static void serve(struct group *g, int sock, const struct cell *first)
+static void serve(struct group *g, int sock)
 {
 	struct space s;
 	struct turn t;
@@ -84,8 +80,8 @@ static void serve(struct group *g, int sock, const struct cell *first)
 	while (read(sock, &t, sizeof(t)) == sizeof(t)) {
 		memset(g->result, 0, offsetof(struct result, samples));
 		s.seed = t.seed;
-		if (t.cell < 0)
-			ok = !g->scenario->setup(&s, first);
+		if (t.setup)
+			ok = !g->scenario->setup(&s, &g->cells[t.cell]);
 		else
 			ok = !g->scenario->run(&s, &g->cells[t.cell]);
 		if (write(sock, &ok, 1) != 1)
@@ -94,43 +90,31 @@ static void serve(struct group *g, int sock, const struct cell *first)
 	_exit(0);
 }
 
-static void start_peer(struct group *g, int i)
+static void start_child(struct group *g)
 {
-	int pair[2], j;
+	int pair[2];
 
 	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair))
 		die("socketpair: %s", strerror(errno));
 	fflush(NULL);
-	g->peers[i].pid = fork();
-	if (g->peers[i].pid < 0)
+	g->pid = fork();
+	if (g->pid < 0)
 		die("fork: %s", strerror(errno));
-	if (!g->peers[i].pid) {
+	if (!g->pid) {
 		prctl(PR_SET_PDEATHSIG, SIGKILL);
 		close(pair[0]);
-		for (j = 0; j < i; j++)
-			close(g->peers[j].sock);
-		serve(g, pair[1], &g->cells[i]);
+		serve(g, pair[1]);
 	}
 	close(pair[1]);
-	g->peers[i].sock = pair[0];
+	g->sock = pair[0];
 }
 
-static void stop_peers(struct group *g)
+/* Returns when all of it is gone, memory and device included. */
+static void stop_child(struct group *g)
 {
-	int i;
-
-	for (i = 0; i < g->n_peers; i++)
-		close(g->peers[i].sock);
-	for (i = 0; i < g->n_peers; i++)
-		waitpid(g->peers[i].pid, NULL, 0);
-}
-
-static void kill_peers(struct group *g)
-{
-	int i;
-
-	for (i = 0; i < g->n_peers; i++)
-		kill(g->peers[i].pid, SIGKILL);
+	close(g->sock);
+	waitpid(g->pid, NULL, 0);
+	g->pid = 0;
 }
 
 static const char *cell_name(const struct group *g, int cell)
@@ -143,31 +127,40 @@ static const char *cell_name(const struct group *g, int cell)
 	return name;
 }
 
-/* Returns when the peer has answered; does not when it failed. */
-static void take_turn(struct group *g, int peer, int cell)
+/* A child that hangs or fails is the end of everything. */
+static void give_up(struct group *g, int cell, const char *why)
 {
-	struct turn t = { .cell = cell, .seed = next_random(&g->seed) };
-	struct pollfd pfd = { .fd = g->peers[peer].sock, .events = POLLIN };
-	const char *name = cell_name(g, cell < 0 ? peer : cell);
-	char ok = 0;
-	int n;
+	kill(g->pid, SIGKILL);
+	die("%s: %s", cell_name(g, cell), why);
+}
 
-	if (write(pfd.fd, &t, sizeof(t)) != sizeof(t))
-		die("%s: process is gone", name);
-	n = poll(&pfd, 1, TURN_LIMIT_MS);
-	if (!n) {
-		kill_peers(g);
-		die("%s: no answer within %d s; the console may say more",
-		    name, TURN_LIMIT_MS / 1000);
+/* Returns when the child has answered. */
+static void request(struct group *g, int cell, bool setup)
+{
+	struct turn t = { cell, setup, next_random(&g->seed) };
+	struct pollfd pfd = { .fd = g->sock, .events = POLLIN };
+	char ok = 0;
+
+	if (write(g->sock, &t, sizeof(t)) != sizeof(t))
+		give_up(g, cell, "process is gone");
+	if (!poll(&pfd, 1, TURN_LIMIT_MS))
+		give_up(g, cell, "no answer; the console may say why");
+	if (read(g->sock, &ok, 1) != 1)
+		give_up(g, cell, "process died; the console may say why");
+	if (!ok)
+		give_up(g, cell, g->result->error);
+}
+
+/* A new process per turn has a new place in memory, too: more of chance. */
+static void take_turn(struct group *g, int cell)
+{
+	if (!g->pid) {
+		start_child(g);
+		request(g, cell, true);
 	}
-	if (read(pfd.fd, &ok, 1) != 1) {
-		kill_peers(g);
-		die("%s: process died; the console may say more", name);
-	}
-	if (!ok) {
-		kill_peers(g);
-		die("%s: %s", name, g->result->error);
-	}
+	request(g, cell, false);
+	if (g->scenario->isolate)
+		stop_child(g);
 }
 
 static void keep_samples(struct group *g, int cell)
@@ -198,7 +191,7 @@ static void run_cell(struct group *g, unsigned int rep, int order, int cell)
 	};
 	uint64_t steal = steal_ms();
 
-	take_turn(g, g->scenario->isolate ? cell : 0, cell);
+	take_turn(g, cell);
 	steal = steal_ms() - steal;
 	keep_samples(g, cell);
 	write_row(&id, g->result, steal);
@@ -264,19 +257,13 @@ int run_group(const struct params *p, const struct scenario *sc,
 	      struct load load)
 {
 	struct group g = { .params = p, .scenario = sc, .load = load };
-	int i;
 
 	g.seed = group_seed(p, sc, load);
 	g.n_cells = make_cells(p, sc, g.cells);
 	g.result = share_result();
-	for (i = 0; i < (sc->isolate ? g.n_cells : 1); i++) {
-		g.n_peers = i + 1;
-		start_peer(&g, i);
-	}
-	for (i = 0; i < g.n_peers; i++)
-		take_turn(&g, i, -1);
 	run_reps(&g);
-	stop_peers(&g);
+	if (g.pid)
+		stop_child(&g);
 	finish_hist(&g);
 	munmap(g.result, sizeof(struct result));
 	return 0;

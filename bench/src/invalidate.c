@@ -182,15 +182,21 @@ static void invalidate_worker(struct worker *w)
 	w->n_samples = w->ops;
 }
 
-/* Something else for the device to map, untouched by all operations. */
+/*
+ * Something else for the device to map, untouched by all operations. Also
+ * there in a process without a device, so that this is all they differ in.
+ */
+static int touch_neighbour(struct space *s)
+{
+	if (touch(range_of(s, s->load.threads), MMU_HUGE))
+		return fail(s, "MADV_POPULATE_WRITE: %s", strerror(errno));
+	return 0;
+}
+
 static int mirror_neighbour(struct space *s)
 {
-	char *addr = range_of(s, s->load.threads);
-	int ret;
+	int ret = mirror(s->fd, range_of(s, s->load.threads), MMU_HUGE);
 
-	if (touch(addr, MMU_HUGE))
-		return fail(s, "MADV_POPULATE_WRITE: %s", strerror(errno));
-	ret = mirror(s->fd, addr, MMU_HUGE);
 	if (ret)
 		return fail(s, "populate: %s", strerror(-ret));
 	return 0;
@@ -217,7 +223,7 @@ int invalidate_setup(struct space *s, const struct cell *c)
 	if (s->load.pages > PAGES_PER_RANGE)
 		return fail(s, "%u pages: one operation takes at most %lu",
 			    s->load.pages, PAGES_PER_RANGE);
-	if (map_ranges(s))
+	if (map_ranges(s) || touch_neighbour(s))
 		return -1;
 	if (c->floor)
 		return 0;
