@@ -59,12 +59,6 @@ struct load {
 	unsigned int pages;
 };
 
-/* As text: "NAME, 2 threads, 16 pages" */
-#define LOAD_FORMAT "%s, %u thread%s, %u page%s"
-#define LOAD_VALUES(load) \
-	(load).threads, &"s"[(load).threads == 1], \
-	(load).pages, &"s"[(load).pages == 1]
-
 /* @variant is "floor" in the cell that the others are compared with. */
 struct cell {
 	const char *variant;
@@ -220,6 +214,7 @@ int fail(struct space *s, const char *fmt, ...)
 	__attribute__((format(printf, 2, 3)));
 void die(const char *fmt, ...)
 	__attribute__((format(printf, 1, 2), noreturn));
+const char *load_text(const struct load *load);
 void progress(bool always, const char *fmt, ...)
 	__attribute__((format(printf, 2, 3)));
 void *map_memory(size_t len, size_t align, void **all, size_t *all_len);

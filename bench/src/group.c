@@ -121,9 +121,9 @@ static const char *cell_name(const struct group *g, int cell)
 {
 	static char name[128];
 
-	snprintf(name, sizeof(name), "%s %s, " LOAD_FORMAT,
-		 g->cells[cell].variant, g->cells[cell].condition,
-		 g->scenario->name, LOAD_VALUES(g->load));
+	snprintf(name, sizeof(name), "%s %s, %s, %s", g->cells[cell].variant,
+		 g->cells[cell].condition, g->scenario->name,
+		 load_text(&g->load));
 	return name;
 }
 

@@ -242,10 +242,10 @@ static void cmd_block(const struct params *p)
 	for (i = 0; i < n; i++) {
 		const struct group_ref *g = &groups[order[i]];
 
-		progress(true, "block %u of %u, %u s: %d of %d: " LOAD_FORMAT,
+		progress(true, "block %u of %u, %u s: %d of %d: %s, %s",
 			 p->block, p->blocks,
 			 (unsigned int)((now_ns() - start) / NSEC_PER_SEC),
-			 i + 1, n, g->sc->name, LOAD_VALUES(g->load));
+			 i + 1, n, g->sc->name, load_text(&g->load));
 		run_group(p, g->sc, g->load);
 	}
 	write_close();

@@ -71,6 +71,17 @@ void die(const char *fmt, ...)
 	exit(1);
 }
 
+/* "2 threads, 16 pages"; good until the next call */
+const char *load_text(const struct load *load)
+{
+	static char text[48];
+
+	snprintf(text, sizeof(text), "%u thread%s, %u page%s", load->threads,
+		 load->threads == 1 ? "" : "s", load->pages,
+		 load->pages == 1 ? "" : "s");
+	return text;
+}
+
 /* A line when something is worth it, and every few seconds otherwise. */
 void progress(bool always, const char *fmt, ...)
 {
