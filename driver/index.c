@@ -7,8 +7,9 @@
  * Aliases (a file page mapped twice, a merged page) are simply several nodes
  * with one pfn. Which address a node stands for follows from where it lies.
  *
- * A shard has 2 to 4 entries per bucket while it grows; together with the
- * links that makes 16 + 2..4 bytes per page, beside the entry's 8.
+ * A shard that grows gets four times the buckets, so that it has 1.25 to 5
+ * entries for each: 16 bytes of links and 1.6 to 6.4 of bucket per page, beside
+ * the entry's 8.
  */
 #include <linux/list.h>
 #include <linux/log2.h>
@@ -141,7 +142,7 @@ int my_mmu_buckets_alloc(struct my_mmu_shard *shard, struct my_mmu_buckets *b)
 	unsigned int count = max(READ_ONCE(shard->count),
 				 MY_MMU_PER_BUCKET * MY_MMU_BUCKETS_MIN);
 
-	b->buckets = rounddown_pow_of_two(2 * count / MY_MMU_PER_BUCKET);
+	b->buckets = rounddown_pow_of_two(4 * count / MY_MMU_PER_BUCKET);
 	b->bucket = kcalloc(b->buckets, sizeof(*b->bucket),
 			    GFP_KERNEL_ACCOUNT | __GFP_NOWARN | __GFP_NORETRY);
 	if (!b->bucket)

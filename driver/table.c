@@ -48,8 +48,7 @@ static struct my_mmu_table *my_mmu_table_alloc(unsigned long address)
 	t->zaps = atomic_long_add_return(TABLE_ZAPS, &zaps_start);
 	spin_lock_init(&t->lock);
 	t->entry = (void *)get_zeroed_page(GFP_KERNEL_ACCOUNT);
-	t->link = (void *)__get_free_pages(GFP_KERNEL_ACCOUNT | __GFP_ZERO,
-					   LINK_ORDER);
+	t->link = (void *)__get_free_pages(GFP_KERNEL_ACCOUNT, LINK_ORDER);
 	if (!t->entry || !t->link) {
 		my_mmu_table_free(t);
 		return NULL;

@@ -90,11 +90,11 @@ struct my_mmu_table {
  * share a shard and neighbouring buckets: pages that were allocated together
  * are looked for together.
  */
-#define MY_MMU_SHARD_BITS	6
-#define MY_MMU_SHARDS		64	/* 2 to the power of the above */
-#define MY_MMU_BUCKETS_MIN	8U	/* per shard, in struct my_mmu_dev */
-#define MY_MMU_BUCKETS_KEEP	256U	/* an empty shard keeps so many */
-#define MY_MMU_PER_BUCKET	4U	/* entries; more: it wants to grow */
+#define MY_MMU_SHARD_BITS	4
+#define MY_MMU_SHARDS		16	/* 2 to the power of the above */
+#define MY_MMU_BUCKETS_MIN	32U	/* per shard, in struct my_mmu_dev */
+#define MY_MMU_BUCKETS_KEEP	1024U	/* an empty shard keeps so many */
+#define MY_MMU_PER_BUCKET	5U	/* entries; more: it wants to grow */
 
 struct my_mmu_shard {
 	spinlock_t		lock;	/* for variants with split locks */

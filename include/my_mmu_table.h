@@ -22,9 +22,9 @@
  * of a file. The others (the zero pages) are never evicted, and so many
  * addresses share them that they must not go into the index.
  */
-static inline bool my_mmu_page_has_rmap(struct page *page)
+static inline bool my_mmu_folio_has_rmap(struct folio *folio)
 {
-	return READ_ONCE(page_folio(page)->mapping);
+	return READ_ONCE(folio->mapping);
 }
 
 /**
@@ -44,23 +44,23 @@ static inline bool __my_mmu_entry_set(struct my_mmu_table *t,
 				      struct page *page, bool write)
 {
 	unsigned int slot = my_mmu_slot(t, address);
+	struct folio *folio = page_folio(page);
 	u64 old = t->entry[slot];
 	u64 entry = ((u64)page_to_pfn(page) << PAGE_SHIFT) | MY_MMU_PRESENT;
 
 	if (write) {
 		entry |= MY_MMU_WRITE_OK;
-		if (!PageDirty(page))
+		if (!folio_test_dirty(folio))
 			set_page_dirty(page);
 	}
 	if (old & MY_MMU_PRESENT) {
 		WRITE_ONCE(t->entry[slot], old | entry);
 		return false;
 	}
-	if (my_mmu_page_has_rmap(page))
+	if (my_mmu_folio_has_rmap(folio))
 		entry |= MY_MMU_INDEXED;
 	WRITE_ONCE(t->entry[slot], entry);
-	WRITE_ONCE(t->used, t->used + 1);
-	my_mmu_count(populated_pages);
+	t->used++;
 	return entry & MY_MMU_INDEXED;
 }
 
@@ -77,9 +77,8 @@ static inline void __my_mmu_entry_clear(struct my_mmu_table *t,
 					unsigned long address)
 {
 	WRITE_ONCE(t->entry[my_mmu_slot(t, address)], 0);
-	WRITE_ONCE(t->used, t->used - 1);
+	t->used--;
 	t->zaps++;
-	my_mmu_count(zapped_pages);
 }
 
 static inline struct hlist_head *my_mmu_bucket(struct my_mmu_shard *shard,

@@ -279,6 +279,7 @@ static unsigned long my_mmu_zap_range(struct my_mmu *m, unsigned long start,
 			my_mmu_relax();
 	}
 	rcu_read_unlock();
+	my_mmu_count_n(zapped_pages, zapped);
 	trace_my_mmu_zap_range(&m->dev, start, end, zapped);
 	return zapped;
 }
@@ -545,14 +546,17 @@ static long my_mmu_populate_end(struct my_mmu *m, struct my_mmu_table *t,
 				struct page **pages, long npages, bool write)
 {
 	unsigned long end = start + (max(npages, 1L) << PAGE_SHIFT);
+	unsigned int used;
 
 	my_mmu_spin_lock(&t->lock);
+	used = t->used;
 	if (READ_ONCE(m->dev.dead))
 		npages = -ESRCH;
 	else if (t->seq != seq || my_mmu_is_invalidating(m, start, end))
 		npages = npages > 0 ? -EAGAIN : npages;
 	npages = __my_mmu_insertable(t, start, pages, npages);
 	npages = my_mmu_insert_pages(m, t, start, pages, npages, write);
+	my_mmu_count_n(populated_pages, t->used - used);
 	if (!--t->pins && !t->used)
 		__my_mmu_table_remove(&m->dev, t);
 	spin_unlock(&t->lock);
@@ -804,6 +808,7 @@ static void my_sleeping_invalidate_page(struct my_mmu *m, struct page *page)
 
 	my_mmu_test_point(rmap_walk, true);
 	zapped = my_mmu_zap_aliases(m, page);
+	my_mmu_count_n(zapped_pages, zapped);
 	my_mmu_count_n(rmap_zaps, zapped);
 	my_mmu_test_point(rmap_zapped, true);
 	trace_my_mmu_rmap_invalidate(&m->dev, page_to_pfn(page), zapped);

@@ -167,6 +167,7 @@ static unsigned long my_mmu_zap_range(struct my_mmu *m, unsigned long start,
 			cond_resched_lock(&m->lock);
 	}
 	spin_unlock(&m->lock);
+	my_mmu_count_n(zapped_pages, zapped);
 	trace_my_mmu_zap_range(&m->dev, start, end, zapped);
 	return zapped;
 }
@@ -381,8 +382,10 @@ static long my_mmu_populate_end(struct my_mmu *m, struct my_mmu_table *t,
 				struct page **pages, long npages, bool write)
 {
 	unsigned long end = start + (max(npages, 1L) << PAGE_SHIFT);
+	unsigned int used;
 
 	my_mmu_spin_lock(&m->lock);
+	used = t->used;
 	if (m->dev.dead)
 		npages = -ESRCH;
 	else if (m->invalidate_seq != seq ||
@@ -390,6 +393,7 @@ static long my_mmu_populate_end(struct my_mmu *m, struct my_mmu_table *t,
 		npages = npages > 0 ? -EAGAIN : npages;
 	npages = __my_mmu_insertable(t, start, pages, npages);
 	my_mmu_insert_pages(m, t, start, pages, npages, write);
+	my_mmu_count_n(populated_pages, t->used - used);
 	if (!--t->pins && !t->used)
 		__my_mmu_table_remove(&m->dev, t);
 	spin_unlock(&m->lock);
@@ -589,6 +593,7 @@ static void my_sleeping_invalidate_page(struct my_mmu *m, struct page *page)
 
 	my_mmu_test_point(rmap_walk, true);
 	zapped = my_mmu_zap_aliases(m, page);
+	my_mmu_count_n(zapped_pages, zapped);
 	my_mmu_count_n(rmap_zaps, zapped);
 	my_mmu_test_point(rmap_zapped, true);
 	trace_my_mmu_rmap_invalidate(&m->dev, page_to_pfn(page), zapped);
