@@ -144,6 +144,7 @@ static unsigned long my_mmu_zap_table(struct my_mmu *m, struct my_mmu_table *t,
 
 	for (; slot < limit && t->used; slot++)
 		zapped += my_mmu_zap_page(m, t, my_mmu_slot_address(t, slot));
+	my_mmu_count_n(zapped_pages, zapped);
 	return zapped;
 }
 
@@ -167,7 +168,6 @@ static unsigned long my_mmu_zap_range(struct my_mmu *m, unsigned long start,
 			cond_resched_lock(&m->lock);
 	}
 	spin_unlock(&m->lock);
-	my_mmu_count_n(zapped_pages, zapped);
 	trace_my_mmu_zap_range(&m->dev, start, end, zapped);
 	return zapped;
 }
@@ -582,6 +582,7 @@ static unsigned long my_mmu_zap_aliases(struct my_mmu *m, struct page *page)
 		zapped += my_mmu_zap_page(m,
 					  my_mmu_table_find(&m->dev, address),
 					  address);
+	my_mmu_count_n(zapped_pages, zapped);
 	spin_unlock(&m->lock);
 	return zapped;
 }
@@ -593,7 +594,6 @@ static void my_sleeping_invalidate_page(struct my_mmu *m, struct page *page)
 
 	my_mmu_test_point(rmap_walk, true);
 	zapped = my_mmu_zap_aliases(m, page);
-	my_mmu_count_n(zapped_pages, zapped);
 	my_mmu_count_n(rmap_zaps, zapped);
 	my_mmu_test_point(rmap_zapped, true);
 	trace_my_mmu_rmap_invalidate(&m->dev, page_to_pfn(page), zapped);

@@ -217,6 +217,7 @@ static unsigned long my_mmu_zap_table(struct my_mmu *m, struct my_mmu_table *t,
 			 my_mmu_slot_shard(m, t, slot) == shard);
 		spin_unlock(&shard->lock);
 	}
+	my_mmu_count_n(zapped_pages, zapped);
 	return zapped;
 }
 
@@ -253,7 +254,6 @@ static unsigned long my_mmu_zap_range(struct my_mmu *m, unsigned long start,
 			my_mmu_relax();
 	}
 	rcu_read_unlock();
-	my_mmu_count_n(zapped_pages, zapped);
 	trace_my_mmu_zap_range(&m->dev, start, end, zapped);
 	return zapped;
 }
@@ -730,6 +730,7 @@ static bool my_mmu_zap_addr(struct my_mmu *m, unsigned long address,
 		if (my_mmu_entry_pfn(t->entry[my_mmu_slot(t, address)]) ==
 		    page_to_pfn(page))
 			zapped = my_mmu_zap_page(m, t, address);
+		my_mmu_count_n(zapped_pages, zapped);
 		spin_unlock(&shard->lock);
 		spin_unlock(&t->lock);
 	}
@@ -772,7 +773,6 @@ static void my_sleeping_invalidate_page(struct my_mmu *m, struct page *page)
 
 	my_mmu_test_point(rmap_walk, true);
 	zapped = my_mmu_zap_aliases(m, page);
-	my_mmu_count_n(zapped_pages, zapped);
 	my_mmu_count_n(rmap_zaps, zapped);
 	my_mmu_test_point(rmap_zapped, true);
 	trace_my_mmu_rmap_invalidate(&m->dev, page_to_pfn(page), zapped);
