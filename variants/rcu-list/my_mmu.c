@@ -766,7 +766,8 @@ static bool my_mmu_zap_addr(struct my_mmu *m, unsigned long address,
 		if (my_mmu_entry_pfn(t->entry[my_mmu_slot(t, address)]) ==
 		    page_to_pfn(page))
 			zapped = my_mmu_zap_page(m, t, address);
-		my_mmu_count_n(zapped_pages, zapped);
+		if (zapped)
+			my_mmu_count(zapped_pages);
 		spin_unlock(&shard->lock);
 		spin_unlock(&t->lock);
 	}
