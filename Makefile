@@ -77,6 +77,11 @@ lint: ## checkpatch, sparse, kernel-doc, shellcheck
 	@vm/setup --quiet build vm lint
 	@tools/lint
 
+.PHONY: model
+model: ## check the populate/invalidate protocol with spin
+	@vm/setup --quiet model
+	@model/run
+
 .PHONY: book
 book: ## the book as HTML and EPUB, in build/book
 	@vm/setup --quiet book
