@@ -410,7 +410,7 @@ inline turn()
 #endif
 		if
 		:: turns > 1 + 4 * (INVALIDATES + RELEASES) * POPULATES ->
-			BROKEN(PROGRESS, "%d|!! PROGRESS: it turns in circles\n")
+			BROKEN(PROGRESS, "%d|!! PROGRESS: turn after turn\n")
 		:: else
 		fi
 	}
@@ -576,7 +576,7 @@ proctype release()
 		for (slot : 0 .. SLOTS - 1) {
 			if
 			:: entry[slot] ->
-				BROKEN(G5, "%d|!! G5: and something is mapped\n")
+				BROKEN(G5, "%d|!! G5: not all is zapped\n")
 			:: else
 			fi
 		}

@@ -248,7 +248,7 @@ inline device_looks()
 		:: j && t_entry[j] && !(held & T_LOCK(j)) ->
 			if
 			:: quiet[i] ->
-				BROKEN(G1, "%d|!! G1: the device can reach it\n")
+				BROKEN(G1, "%d|!! G1: in the device's reach\n")
 			:: else
 			fi;
 			if
@@ -740,8 +740,8 @@ inline my_mmu_pin_table(slot)
 			:: !is_table_dead(t) ->
 				seq = t_seq[t];
 				t_pins[t]++;
-				printf("%d|pin table %d; sequence is %d\n", _pid,
-				       t, seq);
+				printf("%d|pin table %d; sequence is %d\n",
+				       _pid, t, seq);
 				ret = OK
 			:: else ->
 				printf("%d|table %d is gone\n", _pid, t)
@@ -763,7 +763,7 @@ inline turn()
 #endif
 		if
 		:: turns > 1 + 4 * (INVALIDATES + RELEASES) * POPULATES ->
-			BROKEN(PROGRESS, "%d|!! PROGRESS: it turns in circles\n")
+			BROKEN(PROGRESS, "%d|!! PROGRESS: turn after turn\n")
 		:: else
 		fi
 	}
