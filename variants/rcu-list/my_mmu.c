@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
+/* region: head */
 /*
  * my_mmu, variant "rcu-list": readers that sleep, writers that never wait
  *
@@ -20,7 +21,11 @@
  *	  my_mmu_srcu, read side		(my_mmu_rmap_invalidate_page)
  *	    shard->lock				(my_mmu_find_addr)
  *	    t->lock				(my_mmu_zap_addr)
- *
+ */
+/* endregion: head */
+
+/* region: lock-cards */
+/*
  * t->lock
  *	Type: spinlock, one per 2 MiB of addresses. Protects: the entries of
  *	one leaf table, its pins and its sequence. Two of them are never held
@@ -44,7 +49,11 @@
  * my_mmu_listlock
  *	Type: mutex. Orders the writers of my_mmu_list among themselves. Held
  *	for a few instructions, never while a device is waited for.
- *
+ */
+/* endregion: lock-cards */
+
+/* region: lifetime */
+/*
  * Lifetime: the notifier counts its users. When the last one goes, a callback
  * of the notifier may still run, and a walker of the list may still sleep on
  * it. Each has a grace period of its own, one after the other:
@@ -60,7 +69,11 @@
  *	leaves the read side
  *						... no walker has m any more:
  *						my_mmu_free_rcu: kfree(m)
- *
+ */
+/* endregion: lifetime */
+
+/* region: no-lost-invalidation */
+/*
  * Why no invalidation is lost (G2), nor does one disturb a populate of another
  * table (G6). The sequence is the table's. Running invalidations are recorded
  * with their ranges. A populate has its table made and pinned before it looks
@@ -92,6 +105,9 @@
  * that sees no record any more sees the new sequence, or took its snapshot
  * after the ptes had changed.
  */
+/* endregion: no-lost-invalidation */
+
+/* region: includes */
 #define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
 
 #include <linux/mm.h>
@@ -110,6 +126,7 @@
 #include "my_mmu_table.h"
 #include "my_mmu_testpoint.h"
 #include "my_mmu_trace.h"
+/* endregion: includes */
 
 /*
  * Invalidations of one address space that are told apart while they run. More
@@ -141,11 +158,13 @@ struct my_mmu {
 	struct rcu_head rcu;		/* my_mmu_free_notifier() */
 };
 
+/* region: globals */
 static LIST_HEAD(my_mmu_list);
 static DEFINE_MUTEX(my_mmu_listlock);
 DEFINE_STATIC_SRCU(my_mmu_srcu);
 
 static struct my_mmu_variant my_mmu_variant;
+/* endregion: globals */
 
 static struct my_mmu *to_my_mmu(struct my_mmu_dev *dev)
 {
@@ -866,8 +885,10 @@ static void __exit my_mmu_exit(void)
 	srcu_barrier(&my_mmu_srcu);
 }
 
+/* region: module */
 module_init(my_mmu_init);
 module_exit(my_mmu_exit);
 
 MODULE_DESCRIPTION("External MMU, the list of MMUs under SRCU");
 MODULE_LICENSE("GPL");
+/* endregion: module */

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
+/* region: head */
 /*
  * my_mmu, variant "spinlock": one lock for an address space
  *
@@ -15,7 +16,11 @@
  *	folio lock				(the VM, around the rmap chain)
  *	  my_mmu_listlock			(my_mmu_rmap_invalidate_page)
  *	    m->lock				(my_sleeping_invalidate_page)
- *
+ */
+/* endregion: head */
+
+/* region: lock-cards */
+/*
  * m->lock
  *	Type: spinlock. Protects: everything in m->dev (entries, leaf tables,
  *	reverse index), the count, the sequence, the hull. Held for a batch of
@@ -25,11 +30,19 @@
  *	Type: rwsem. Protects: my_mmu_list. Readers sleep for as long as the
  *	devices on the list take, and writers (attach, detach, exit) wait for
  *	them. That is the skeleton's choice, and the price of it.
- *
+ */
+/* endregion: lock-cards */
+
+/* region: lifetime */
+/*
  * Lifetime: the notifier counts its users. Each attach is one; detach drops
  * it; the last drop frees after a grace period of the notifiers, so a callback
  * that runs has its m.
- *
+ */
+/* endregion: lifetime */
+
+/* region: no-lost-invalidation */
+/*
  * Why no invalidation is lost (G2). A populate looks a page up without a lock
  * and enters it later under m->lock:
  *
@@ -51,6 +64,9 @@
  * under one pte lock, so that nothing fitted in between. A module cannot take
  * that lock.
  */
+/* endregion: no-lost-invalidation */
+
+/* region: includes */
 #define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
 
 #include <linux/mm.h>
@@ -67,6 +83,7 @@
 #include "my_mmu_table.h"
 #include "my_mmu_testpoint.h"
 #include "my_mmu_trace.h"
+/* endregion: includes */
 
 struct my_mmu {
 	struct mmu_notifier notifier;
@@ -84,10 +101,12 @@ struct my_mmu {
 	struct list_head list;		/* my_mmu_listlock; empty: not on it */
 };
 
+/* region: globals */
 static LIST_HEAD(my_mmu_list);
 static DECLARE_RWSEM(my_mmu_listlock);
 
 static struct my_mmu_variant my_mmu_variant;
+/* endregion: globals */
 
 static struct my_mmu *to_my_mmu(struct my_mmu_dev *dev)
 {
@@ -190,7 +209,6 @@ static void inc_active(struct my_mmu *m, const struct mmu_notifier_range *range)
 	spin_unlock(&m->lock);
 }
 
-/* region: end */
 static void dec_active(struct my_mmu *m, const struct mmu_notifier_range *range)
 {
 	my_mmu_spin_lock(&m->lock);
@@ -201,8 +219,6 @@ static void dec_active(struct my_mmu *m, const struct mmu_notifier_range *range)
 	if (wq_has_sleeper(&m->wait))
 		wake_up_all(&m->wait);
 }
-
-/* endregion: end */
 
 static bool my_mmu_is_invalidating(struct my_mmu *m, unsigned long start,
 				   unsigned long end)
@@ -313,7 +329,6 @@ static int my_mmu_test_young(struct mmu_notifier *mn, struct mm_struct *mm,
 	return my_mmu_age(mn, address, address + PAGE_SIZE, false);
 }
 
-/* region: snapshot */
 /*
  * Populate, before the lookup: wait until no invalidation covers the batch,
  * pin its leaf table and take the sequence.
@@ -337,8 +352,6 @@ static struct my_mmu_table *my_mmu_pin_table(struct my_mmu *m,
 	spin_unlock(&m->lock);
 	return t;
 }
-
-/* endregion: snapshot */
 
 static bool my_mmu_may_populate(struct my_mmu *m, unsigned long start,
 				unsigned long end)
@@ -375,7 +388,6 @@ static struct my_mmu_table *my_mmu_populate_begin(struct my_mmu *m,
 	}
 }
 
-/* region: recheck */
 /* After the lookup: enter the pages, unless an invalidation came between. */
 static long my_mmu_populate_end(struct my_mmu *m, struct my_mmu_table *t,
 				unsigned long seq, unsigned long start,
@@ -399,8 +411,6 @@ static long my_mmu_populate_end(struct my_mmu *m, struct my_mmu_table *t,
 	spin_unlock(&m->lock);
 	return npages;
 }
-
-/* endregion: recheck */
 
 /* Give crowded shards of the reverse index more buckets. */
 static void my_mmu_grow_index(struct my_mmu *m)
@@ -647,8 +657,10 @@ static void __exit my_mmu_exit(void)
 	mmu_notifier_synchronize();
 }
 
+/* region: module */
 module_init(my_mmu_init);
 module_exit(my_mmu_exit);
 
 MODULE_DESCRIPTION("External MMU, one lock per address space");
 MODULE_LICENSE("GPL");
+/* endregion: module */

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
+/* region: head */
 /*
  * my_mmu, variant "split-ptl": a lock in each leaf table
  *
@@ -20,7 +21,11 @@
  *	  my_mmu_listlock			(my_mmu_rmap_invalidate_page)
  *	    shard->lock				(my_mmu_find_addr)
  *	    t->lock				(my_mmu_zap_addr)
- *
+ */
+/* endregion: head */
+
+/* region: lock-cards */
+/*
  * t->lock
  *	Type: spinlock, one per 2 MiB of addresses. Protects: the entries of
  *	one leaf table, its pins and its sequence. Two of them are never held
@@ -38,9 +43,17 @@
  * my_mmu_listlock
  *	Type: rwsem. Protects: my_mmu_list. Readers sleep for as long as the
  *	devices on the list take, and writers (attach, detach, exit) wait.
- *
+ */
+/* endregion: lock-cards */
+
+/* region: lifetime */
+/*
  * Lifetime: the notifier counts its users, as in variants/spinlock.
- *
+ */
+/* endregion: lifetime */
+
+/* region: no-lost-invalidation */
+/*
  * Why no invalidation is lost (G2), nor does one disturb a populate of another
  * table (G6). The sequence is the table's. Running invalidations are recorded
  * with their ranges. A populate has its table made and pinned before it looks
@@ -72,6 +85,9 @@
  * that sees no record any more sees the new sequence, or took its snapshot
  * after the ptes had changed.
  */
+/* endregion: no-lost-invalidation */
+
+/* region: includes */
 #define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
 
 #include <linux/mm.h>
@@ -88,6 +104,7 @@
 #include "my_mmu_table.h"
 #include "my_mmu_testpoint.h"
 #include "my_mmu_trace.h"
+/* endregion: includes */
 
 /*
  * Invalidations of one address space that are told apart while they run. More
@@ -116,10 +133,12 @@ struct my_mmu {
 	struct list_head list;		/* my_mmu_listlock; empty: not on it */
 };
 
+/* region: globals */
 static LIST_HEAD(my_mmu_list);
 static DECLARE_RWSEM(my_mmu_listlock);
 
 static struct my_mmu_variant my_mmu_variant;
+/* endregion: globals */
 
 static struct my_mmu *to_my_mmu(struct my_mmu_dev *dev)
 {
@@ -827,8 +846,10 @@ static void __exit my_mmu_exit(void)
 	mmu_notifier_synchronize();
 }
 
+/* region: module */
 module_init(my_mmu_init);
 module_exit(my_mmu_exit);
 
 MODULE_DESCRIPTION("External MMU, a lock in each leaf table");
 MODULE_LICENSE("GPL");
+/* endregion: module */
