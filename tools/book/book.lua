@@ -7,7 +7,8 @@
 --   number()   gives every heading, listing, figure, table, quiz and
 --              exercise its number, cuts code out of source files, draws
 --              figures, fills in results, takes the answers out
---   link()     fills in references, once all targets are known
+--   link()     fills in references, once all targets are known, and the
+--              tables of what is the same elsewhere
 --
 -- What a chapter may contain is described in tools/book/README.md. Problems
 -- are gathered and printed together; with any of them pandoc exits with 1
@@ -16,6 +17,7 @@
 local here = PANDOC_SCRIPT_FILE:match('^(.*/)') or './'
 package.path = here .. '?.lua;' .. package.path
 local region = require 'region'
+local coverage = require 'coverage'
 local stringify = pandoc.utils.stringify
 
 local MAX_COLUMNS, MAX_LINES = 80, 40
@@ -57,7 +59,8 @@ local function place(chapter, element)
   if element.identifier ~= '' then
     return line_of_id(chapter, element.identifier)
   end
-  for _, name in ipairs { 'region', 'include', 'file', 'row', 'caption' } do
+  for _, name in ipairs { 'region', 'include', 'file', 'row', 'caption',
+                          'steps' } do
     local value = element.attributes[name]
     if value then return line_of(chapter, value) end
   end
@@ -97,7 +100,6 @@ end
 ------------------------------------------------------- numbers and targets
 
 local targets = {}      -- id -> { text = "Listing 6.1", href = "#lst-zap" }
-local used_regions = {} -- "file region" -> true
 local words = { lst = 'Listing', fig = 'Figure', tbl = 'Table',
                 quiz = 'Quiz', ex = 'Exercise' }
 
@@ -133,11 +135,15 @@ local function count(chapter, kind, element)
   return text, line
 end
 
--- <figure> with a caption above or below; PLACE says where it comes from.
-local function figure(class, id, label, element, origin, content, below)
+local in_text -- forward: what is done to inlines, in captions too
+
+-- <figure> with a caption above or below; ORIGIN says where it comes from.
+local function figure(chapter, class, label, element, origin, content, below)
+  local id = element.identifier
   local caption = pandoc.List { pandoc.Span({ pandoc.Str(label) },
                                 { class = 'label' }), pandoc.Space() }
-  caption:extend(inlines(element.attributes.caption or ''))
+  local own = pandoc.Plain(inlines(element.attributes.caption or ''))
+  caption:extend(pandoc.walk_block(own, in_text(chapter)).content)
   if origin then
     caption:extend { pandoc.Space(), pandoc.Span(origin,
                                                  { class = 'origin' }) }
@@ -162,14 +168,17 @@ end
 
 ------------------------------------------------------------------ listings
 
-local function check_size(file, line, label, text)
+-- ROWS says on which line of the file each line of TEXT is, if they do not
+-- just follow each other. A diff has one column more.
+local function check_size(file, line, label, text, rows, columns)
   local lines = 0
+  columns = columns or MAX_COLUMNS
   for row in (text .. '\n'):gmatch('(.-)\n') do
     lines = lines + 1
     local width = utf8.len(region.expand(row)) or #row
-    if width > MAX_COLUMNS then
-      complain(file, line + lines - 1, '%s is %d columns wide here; %d fit',
-               label, width, MAX_COLUMNS)
+    if width > columns then
+      complain(file, rows and rows[lines] or line + lines - 1,
+               '%s is %d columns wide here; %d fit', label, width, columns)
     end
   end
   if lines > MAX_LINES then
@@ -178,33 +187,139 @@ local function check_size(file, line, label, text)
   end
 end
 
-local function listing(chapter, block)
-  local label, line = count(chapter, 'lst', block)
-  need_caption(chapter, block, label, line)
-  local path, name = block.attributes.include, block.attributes.region
-  used_regions[('%s %s'):format(path, name)] = true
+-- "variants/spinlock/my_mmu.c:88, 111": where the parts of a listing begin.
+local function origin_of(path, cut)
+  local starts, last = {}, 0
+  for i = 1, #cut.rows do
+    if last == 0 and cut.rows[i] > 0 then
+      starts[#starts + 1] = tostring(cut.rows[i])
+    end
+    last = cut.rows[i]
+  end
+  return pandoc.Code(path .. ':' .. table.concat(starts, ', '))
+end
+
+local function cut_for(chapter, line, path, name)
   local cut, why, where = region.cut(path, name)
   if not cut then
     complain(path, where, '%s (wanted by %s:%d)', why, chapter.file, line)
-    return pandoc.List {}
   end
+  return cut
+end
+
+local function no_text(chapter, block, label, line, name)
   if block.text:match('%S') then
-    complain(chapter.file, line, '%s has text of its own beside ' ..
-             'include="%s"', label, path)
+    complain(chapter.file, line, '%s has text of its own beside %s="%s"',
+             label, name, block.attributes[name])
   end
+end
+
+local function listing(chapter, block)
+  local label, line = count(chapter, 'lst', block)
+  need_caption(chapter, block, label, line)
+  local path = block.attributes.include
+  local cut = cut_for(chapter, line, path, block.attributes.region)
+  if not cut then return pandoc.List {} end
+  no_text(chapter, block, label, line, 'include')
   check_size(path, cut.first, ('%s (%s:%d)'):format(label, chapter.file, line),
-             cut.code)
+             cut.code, cut.rows)
+  coverage.show(path, cut.rows, block.identifier)
   local base = 'code-' .. slug(block.identifier)
   for tag, number in pairs(cut.labels) do
     define(chapter, block.identifier:gsub('^lst:', 'ln:') .. ':' .. tag,
            'line ' .. number, ('#%s-%d'):format(base, number), line)
   end
   local code = pandoc.CodeBlock(cut.code, pandoc.Attr(base, block.classes))
-  local origin = { pandoc.Code(('%s:%d'):format(path, cut.first)) }
-  return figure('listing', block.identifier, label, block, origin, { code })
+  return figure(chapter, 'listing', label, block, { origin_of(path, cut) },
+                { code })
 end
 
-------------------------------------------------------------------- results
+-- The lines of a diff of two texts, all of both; CONTEXT, if given, lines
+-- around each change.
+local function difference(old, new, context)
+  local names = { os.tmpname(), os.tmpname() }
+  for i, text in ipairs { old, new } do
+    local file = assert(io.open(names[i], 'w'))
+    file:write(text, '\n')
+    file:close()
+  end
+  local ok, out = pcall(pandoc.pipe, 'diff',
+                        { '-U', context or '9999', names[1], names[2] }, '')
+  os.remove(names[1])
+  os.remove(names[2])
+  if ok then return nil end   -- they are the same
+  local lines = {}
+  for row in out.output:gmatch('([^\n]*)\n') do
+    if row:match('^@@') then
+      lines[#lines + 1] = #lines > 0 and ' …' or nil
+    elseif not row:match('^%-%-%- ') and not row:match('^%+%+%+ ') then
+      lines[#lines + 1] = row
+    end
+  end
+  return table.concat(lines, '\n')
+end
+
+local function diff_block(chapter, block)
+  local label, line = count(chapter, 'lst', block)
+  need_caption(chapter, block, label, line)
+  local from, to = block.attributes.from, block.attributes.to or ''
+  local name = block.attributes.region
+  if not name then
+    complain(chapter.file, line, '%s has no region="..."', label)
+    return pandoc.List {}
+  end
+  no_text(chapter, block, label, line, 'from')
+  local old = cut_for(chapter, line, from, name)
+  local new = cut_for(chapter, line, to, name)
+  if not old or not new then return pandoc.List {} end
+  local text = difference(old.code, new.code, block.attributes.context)
+  if not text then
+    complain(chapter.file, line, '%s: "%s" is the same in both files', label,
+             name)
+    return pandoc.List {}
+  end
+  check_size(chapter.file, line, label, text, setmetatable({}, {
+    __index = function() return line end }), MAX_COLUMNS + 1)
+  coverage.diff(from, old, to, new, block.identifier)
+  local code = pandoc.CodeBlock(text, pandoc.Attr('code-' ..
+    slug(block.identifier), { 'diff' }))
+  return figure(chapter, 'listing difference', label, block,
+                { origin_of(from, old), pandoc.Str(' → '), origin_of(to, new) },
+                { code })
+end
+
+-- What is typed, and what is printed.
+local function console(chapter, block)
+  local id = block.identifier
+  local line = place(chapter, block)
+  local first = block.text:match('[^\n]*%S[^\n]*') or ''
+  check_size(chapter.file, line_of(chapter, first, line), 'this code block',
+             block.text)
+  if id:match('^cmd:') then
+    define(chapter, id, nil, '#' .. slug(id), line)
+  end
+  if block.classes:includes('run') and not id:match('^cmd:') then
+    complain(chapter.file, line, 'commands that are run need an identifier ' ..
+             'such as #cmd:name')
+  end
+  local out, typed = {}, false
+  for row in (block.text .. '\n'):gmatch('(.-)\n') do
+    local prompt, command = row:match('^([$#] )(.*)')
+    typed = typed or command ~= nil
+    out[#out + 1] = command and
+      ('<span class="prompt">%s</span><kbd>%s</kbd>')
+        :format(prompt, escape(command)) or escape(row)
+  end
+  if not typed then
+    complain(chapter.file, line, 'no command here: what is typed begins ' ..
+             'with "$ "')
+  end
+  return pandoc.List { html(('<pre class="console"%s tabindex="0"><code>%s' ..
+    '</code></pre>'):format(id ~= '' and (' id="%s"'):format(slug(id)) or '',
+    table.concat(out, '\n'))) }
+end
+
+---------------------------------------------------------------- results
 
 -- Lines of tab-separated cells out of a folder of bench/results.
 local folders = {}
@@ -279,15 +394,26 @@ local function result(chapter, span)
     return bad('no such value in ' .. results.path .. '/summary.csv')
   end
   local digits, factor = span.attributes.digits, span.attributes.factor
-  if digits or factor then
+  local over, other = span.attributes.over, nil
+  if over then
+    other, problem = find_row(rows, over)
+    if not other then return bad(problem .. ' for over="' .. over .. '"') end
+    other = tonumber(other[column])
+    if not other or other == 0 then
+      return bad('nothing to divide by: over="' .. over .. '"')
+    end
+  end
+  if digits or factor or over then
     local number = tonumber(value)
     if not number then return bad('"' .. value .. '" is not a number') end
-    value = ('%.' .. (digits or 0) .. 'f'):format(number * (factor or 1))
+    value = ('%.' .. (digits or 0) .. 'f')
+      :format(number * (factor or 1) / (other or 1))
   end
   return pandoc.Span({ pandoc.Str(value) },
                      { class = 'result',
                        title = ('from %s/summary.csv: %s, %s')
-                         :format(results.path, wanted, column) })
+                         :format(results.path, wanted, column) ..
+                         (over and ', over ' .. over or '') })
 end
 
 ------------------------------------------------------------------- figures
@@ -351,8 +477,8 @@ local function drawing(chapter, block, verb)
     complain(chapter.file, line, '%s: %s', label, why)
     return pandoc.List {}
   end
-  return figure(verb == 'dot' and 'drawing' or 'plot', block.identifier,
-                label, block, origin, { html(svg) }, true)
+  return figure(chapter, verb == 'dot' and 'drawing' or 'plot', label, block,
+                origin, { html(svg) }, true)
 end
 
 -------------------------------------------------------- blocks, one by one
@@ -361,7 +487,10 @@ local number -- forward: containers hold blocks of their own
 
 local function code_block(chapter, block)
   if block.attributes.include then return listing(chapter, block) end
-  if block.classes:includes('figure') then
+  if block.attributes.from then return diff_block(chapter, block) end
+  if block.classes:includes('console') then
+    return console(chapter, block)
+  elseif block.classes:includes('figure') then
     return drawing(chapter, block, 'svg')
   elseif block.classes:includes('graphviz') then
     return drawing(chapter, block, 'dot')
@@ -378,7 +507,7 @@ local function header(chapter, block)
     line_of(chapter, title:match('^[^`"\']+') or title)
   local text
   if block.level == 1 then
-    text = 'Chapter ' .. chapter.number
+    text = chapter.word .. ' ' .. chapter.number
     if chapter.title then
       complain(chapter.file, line, 'a chapter has one heading of level 1; ' ..
                'this is the second')
@@ -402,54 +531,79 @@ local function header(chapter, block)
   return pandoc.List { block }
 end
 
-local function quiz(chapter, div)
-  local label, line = count(chapter, 'quiz', div)
-  local id, question, answer = slug(div.identifier), pandoc.List {}, nil
+-- A quiz or an exercise: what is asked stays, the answer goes to the back.
+local function question(chapter, div, kind, class)
+  local label, line = count(chapter, kind, div)
+  local id, asked, answer = slug(div.identifier), pandoc.List {}, nil
   for _, block in ipairs(div.content) do
     if block.t == 'Div' and block.classes:includes('answer') then
       answer = (answer or pandoc.List {}) .. block.content
     else
-      question:insert(block)
+      asked:insert(block)
     end
   end
-  if not answer or #answer == 0 then
+  if (answer and #answer == 0) or (kind == 'quiz' and not answer) then
     complain(chapter.file, line, '%s has no answer', label)
     return pandoc.List {}
   end
-  question = number(chapter, question)
-  question:insert(1, pandoc.Para { pandoc.Strong { pandoc.Str(label) } })
-  question:insert(pandoc.Para {
-    pandoc.Link('Answer', '#answer-' .. id, '',
-                { ['aria-label'] = 'Answer to ' .. label }) })
-  answer = number(chapter, answer)
-  answer:insert(1, pandoc.Para {
-    pandoc.Strong { pandoc.Str('Answer to ' .. label) }, pandoc.Space(),
-    pandoc.Link('back', '#' .. id, '', { ['aria-label'] = 'Back to ' .. label })
-  })
-  chapter.answers:insert(pandoc.Div(answer, pandoc.Attr('answer-' .. id,
-                                                        { 'answer' })))
-  return pandoc.List { pandoc.Div(question, pandoc.Attr(id, { 'quiz' })) }
+  asked = number(chapter, asked)
+  asked:insert(1, pandoc.Para { pandoc.Strong { pandoc.Str(label) } })
+  if answer then
+    asked:insert(pandoc.Para {
+      pandoc.Link('Answer', '#answer-' .. id, '',
+                  { ['aria-label'] = 'Answer to ' .. label }) })
+    answer = number(chapter, answer)
+    answer:insert(1, pandoc.Para {
+      pandoc.Strong { pandoc.Str('Answer to ' .. label) }, pandoc.Space(),
+      pandoc.Link('back', '#' .. id, '',
+                  { ['aria-label'] = 'Back to ' .. label }) })
+    chapter.answers:insert(pandoc.Div(answer, pandoc.Attr('answer-' .. id,
+                                                          { 'answer' })))
+  end
+  return pandoc.List { pandoc.Div(asked, pandoc.Attr(id, { class })) }
+end
+
+local function scrolled(content)
+  return { html('<div class="scroll" tabindex="0">') } .. content ..
+    { html('</div>') }
+end
+
+local function table_figure(chapter, div, content)
+  local label, line = count(chapter, 'tbl', div)
+  need_caption(chapter, div, label, line)
+  return figure(chapter, table.concat(div.classes, ' '), label, div, nil,
+                scrolled(pandoc.List(content))), line
+end
+
+-- What is the same elsewhere is known at the end; until then, an empty table.
+local function same(chapter, div)
+  local file, other = div.attributes.file or '', div.attributes.as or ''
+  local blocks, line = table_figure(chapter, div, {
+    pandoc.Div({}, pandoc.Attr('', { 'twins' }, { file = file, as = other })) })
+  for _, path in ipairs { file, other } do
+    if not region.units(path) then
+      local _, why, where = region.units(path)
+      complain(path, where, '%s (wanted by %s:%d)', why, chapter.file, line)
+      return pandoc.List {}
+    end
+  end
+  coverage.same(file, other)
+  return blocks
 end
 
 local function division(chapter, div)
   local classes = div.classes
-  if classes:includes('quiz') then return quiz(chapter, div) end
-  if classes:includes('exercise') then
-    local label = count(chapter, 'ex', div)
-    local content = number(chapter, div.content)
-    content:insert(1, pandoc.Para { pandoc.Strong { pandoc.Str(label) } })
-    return pandoc.List { pandoc.Div(content, pandoc.Attr(
-      slug(div.identifier), { 'exercise' })) }
-  end
-  if classes:includes('table') or classes:includes('interleaving') then
-    local label, line = count(chapter, 'tbl', div)
-    need_caption(chapter, div, label, line)
-    return figure(table.concat(classes, ' '), div.identifier, label, div, nil,
-                  { html('<div class="scroll" tabindex="0">') } ..
-                  number(chapter, div.content) .. { html('</div>') })
-  end
-  if classes:includes('answer') then
-    complain(chapter.file, place(chapter, div), 'an answer outside of a quiz')
+  if classes:includes('quiz') then
+    return question(chapter, div, 'quiz', 'quiz')
+  elseif classes:includes('exercise') then
+    return question(chapter, div, 'ex', 'exercise')
+  elseif classes:includes('same') then
+    return same(chapter, div)
+  elseif classes:includes('table') or classes:includes('interleaving') then
+    return (table_figure(chapter, div, number(chapter, div.content)))
+  elseif classes:includes('answer') then
+    complain(chapter.file, place(chapter, div), 'an answer outside of a ' ..
+             'quiz or an exercise')
   end
   div.content = number(chapter, div.content)
   return pandoc.List { div }
@@ -470,8 +624,44 @@ local function raw(chapter, element)
   return pandoc.List {}
 end
 
-local function in_text(chapter)
+-- Numbers that look measured, in running text; those in spans of class
+-- "result" and "given" have been replaced by then.
+local MEASURES = { '%%', '×', 'times%f[%A]', 'percent', 'per cent', 'x%f[%W]',
+                   'µs', 'us%f[%A]', 'ms%f[%A]', 'ns%f[%A]', 's%f[%A]',
+                   'seconds?', 'minutes?' }
+
+local function typed_numbers(chapter, inlines_of_it)
+  local text = stringify(pandoc.walk_block(pandoc.Plain(inlines_of_it), {
+    Code = function() return pandoc.Str('\1') end,
+    Cite = function() return pandoc.Str('\1') end,
+    Span = function(span)
+      if span.classes:includes('result') or span.classes:includes('given') then
+        return pandoc.Str('\1')
+      end
+    end })):gsub('\u{a0}', ' ')
+  for _, unit in ipairs(MEASURES) do
+    for at, found in text:gmatch('%f[%w]()(%d[%d.,]*%s?' .. unit .. ')') do
+      local after = text:sub(at + #found, at + #found + 12)
+      if not after:match('^ interval') and not after:match('^ confidence') then
+        local digits = found:match('^[%d.,]*%d')
+        chapter.typed[#chapter.typed + 1] = { text = found, line = line_of(
+          chapter, found, 0), digits = digits }
+      end
+    end
+  end
+end
+
+local bibliography = {} -- key -> { chapter, line } of its first use
+
+function in_text(chapter)
   return {
+    Cite = function(cite)
+      for _, citation in ipairs(cite.citations) do
+        bibliography[citation.id] = bibliography[citation.id] or
+          { chapter = chapter,
+            line = line_of(chapter, '@' .. citation.id) }
+      end
+    end,
     RawInline = function(element) return raw(chapter, element) end,
     Image = function(element)
       complain(chapter.file, line_of(chapter, element.src),
@@ -488,6 +678,8 @@ local function in_text(chapter)
         return result(chapter, element)
       end
     end,
+    Para = function(element) typed_numbers(chapter, element.content) end,
+    Plain = function(element) typed_numbers(chapter, element.content) end,
   }
 end
 
@@ -510,10 +702,35 @@ end
 
 ---------------------------------------------------------------- references
 
+-- "Listing 6.1: a, b" for each listing that shows what is the same.
+local function twin_table(div, said)
+  local rows, at = {}, {}
+  for _, unit in ipairs(said) do
+    local row = at[unit.label]
+    if not row then
+      row = { label = unit.label, names = {} }
+      at[unit.label], rows[#rows + 1] = row, row
+    end
+    row.names[#row.names + 1] = '`' .. unit.name .. '`'
+  end
+  local text = { '| what | shown in |', '|------|----|' }
+  for _, row in ipairs(rows) do
+    text[#text + 1] = ('| %s | [](#%s) |'):format(
+      table.concat(row.names, ', '), row.label)
+  end
+  div.content = #rows == 0 and
+    { pandoc.Para { pandoc.Str('(nothing that is shown yet)') } } or
+    pandoc.read(table.concat(text, '\n'), FORMAT).blocks
+  return div
+end
+
 local function link(chapter, blocks)
   local function follow(element)
     local id = element.target:match('^#(.+)$')
-    if not id or id:match('^answer%-') or id:match('^quiz%-') then return end
+    if not id or id:match('^answer%-') or id:match('^quiz%-') or
+      id:match('^ex%-') then
+      return
+    end
     local target = targets[id]
     if not target then
       complain(chapter.file, line_of(chapter, '#' .. id .. ')'),
@@ -521,20 +738,46 @@ local function link(chapter, blocks)
       return
     end
     element.target = target.href
-    if #element.content == 0 then
+    if #element.content == 0 and not target.text then
+      complain(chapter.file, line_of(chapter, '#' .. id .. ')'),
+               'the reference to "%s" needs words of its own', id)
+    elseif #element.content == 0 then
       element.content = { pandoc.Str((target.text:gsub(' ', '\u{a0}'))) }
     end
     return element
   end
-  return pandoc.walk_block(pandoc.Div(blocks), { Link = follow }).content
+  local filled = pandoc.walk_block(pandoc.Div(blocks), {
+    Div = function(div)
+      if div.classes:includes('twins') then
+        return twin_table(div, coverage.said[div.attributes.file .. ' ' ..
+                                             div.attributes.as] or {})
+      end
+    end })
+  return pandoc.walk_block(filled, { Link = follow }).content
 end
 
---------------------------------------------------------- regions not shown
+--------------------------------------------- what the book as a whole lacks
 
--- Tell which regions of the source no chapter shows. A book that is still
--- being written lives with them (unused-regions: note).
+-- While a book is written, some of its rules are only notes:
+-- "coverage: note" in the metadata of book.md, until it says "fail".
+local function rule(meta, name, file, line, ...)
+  if stringify(meta[name] or 'note') == 'fail' then
+    complain(file, line, ...)
+    return true
+  end
+end
+
+local function note(...)
+  io.stderr:write('note: ', string.format(...), '\n')
+end
+
+local function plural(n, one, many)
+  return n == 1 and '1 ' .. one or ('%d %s'):format(n, many)
+end
+
+-- Marked regions of the source that no chapter shows.
 local function unused(meta)
-  local folders_of_code = {}
+  local folders_of_code, left = {}, 0
   for _, item in ipairs(meta.code or {}) do
     local name = stringify(item)
     if pcall(pandoc.pipe, 'test', { '-d', name }, '') then
@@ -542,22 +785,81 @@ local function unused(meta)
     end
   end
   if #folders_of_code == 0 then return end
-  local _, found = pcall(pandoc.pipe, 'grep', { '-rnE', '--include=*.[ch]',
+  local ok, found = pcall(pandoc.pipe, 'grep', { '-rlE', '--include=*.[ch]',
     '^\\s*/\\*\\s*region:', table.unpack(folders_of_code) }, '')
-  if type(found) ~= 'string' then return end
-  local left = 0
-  for path, line, name in found:gmatch('([^\n:]+):(%d+):[^\n]-region:%s*(%S+)')
-  do
-    if not used_regions[path .. ' ' .. name] then
-      left = left + 1
-      if stringify(meta['unused-regions'] or 'note') == 'fail' then
-        complain(path, tonumber(line), 'no chapter shows region "%s"', name)
+  for path in (ok and found or ''):gmatch('[^\n]+') do
+    for _, unit in ipairs(region.units(path) or {}) do
+      if unit.marked and not coverage.is_shown(path, unit) then
+        left = left + 1
+        rule(meta, 'unused-regions', path, unit.first - 1,
+             'no chapter shows region "%s"', unit.name)
       end
     end
   end
   if left > 0 then
-    io.stderr:write(('note: %d region%s in no chapter yet\n')
-      :format(left, left == 1 and ' of the code is' or 's of the code are'))
+    note('%s in no chapter yet', plural(left, 'marked region of the code is',
+                                        'marked regions of the code are'))
+  end
+end
+
+-- Lines of the files that the book is about that no listing has.
+local function uncovered(meta)
+  local paths = {}
+  for _, item in ipairs(meta.literate or {}) do
+    paths[#paths + 1] = stringify(item)
+  end
+  if #paths == 0 then return end
+  local percent, missing = coverage.report(paths)
+  if not percent then
+    complain('book.md', 1, 'literate: %s cannot be read', missing)
+    return
+  end
+  note('literate coverage: %.1f %%', percent)
+  for _, run in ipairs(missing) do
+    local names = table.concat(run.names, ', ', 1, math.min(3, #run.names))
+    if #run.names > 3 then
+      names = ('%s, and %d more'):format(names, #run.names - 3)
+    end
+    if not rule(meta, 'coverage', run.path, run.first,
+                'down to line %d, this is in no listing: %s', run.last, names)
+    then
+      note('not shown: %s:%d-%d (%s)', run.path, run.first, run.last, names)
+    end
+  end
+end
+
+local function typed(meta, chapters)
+  for _, chapter in ipairs(chapters) do
+    for _, found in ipairs(chapter.typed) do
+      if not rule(meta, 'numbers', chapter.file, found.line, '"%s" is typed; ' ..
+        'take it from results, or mark it as given: [%s]{.given}', found.text,
+        found.text) then
+        note('%s:%d: "%s" is typed: from results, or [..]{.given}',
+             chapter.file, found.line, found.text)
+      end
+    end
+  end
+end
+
+local function uncited(meta)
+  local keys, cites = {}, pandoc.List {}
+  for key in pairs(bibliography) do keys[#keys + 1] = key end
+  if #keys == 0 then return end
+  table.sort(keys)
+  for _, key in ipairs(keys) do
+    cites:insert(pandoc.Cite({}, { pandoc.Citation(key, 'NormalCitation') }))
+  end
+  local known = {}
+  for _, entry in ipairs(pandoc.utils.references(
+    pandoc.Pandoc({ pandoc.Para(cites) }, meta))) do
+    known[entry.id] = true
+  end
+  for _, key in ipairs(keys) do
+    if not known[key] then
+      local where = bibliography[key]
+      complain(where.chapter.file, where.line, 'no source "%s" in the ' ..
+               'bibliography', key)
+    end
   end
 end
 
@@ -572,6 +874,7 @@ local function chapter_of(path, meta)
   local id = path:match('([^/]+)%.md$') or path
   local name = id:match('^(%w+)%-') or id
   return { file = path, lines = lines, counts = {}, answers = pandoc.List {},
+           typed = {}, word = tonumber(name) and 'Chapter' or 'Appendix',
            number = tonumber(name) and tostring(math.tointeger(name)) or name,
            results = stringify(meta.results or '') }
 end
@@ -601,11 +904,12 @@ function Pandoc(doc)
       read_chapter(chapter)
     end
   end
+  coverage.said = coverage.settle()
   local blocks, answers = link(preface, preface.blocks), pandoc.List {}
   for _, chapter in ipairs(chapters) do
     blocks:extend(link(chapter, chapter.blocks))
     if #chapter.answers > 0 then
-      answers:insert(pandoc.Header(2, { pandoc.Str('Chapter ' ..
+      answers:insert(pandoc.Header(2, { pandoc.Str(chapter.word .. ' ' ..
         chapter.number) }, pandoc.Attr('answers-' .. chapter.number)))
       answers:extend(link(chapter, chapter.answers))
     end
@@ -616,6 +920,9 @@ function Pandoc(doc)
     blocks:extend(answers)
   end
   unused(doc.meta)
+  uncovered(doc.meta)
+  typed(doc.meta, chapters)
+  uncited(doc.meta)
   if #problems > 0 then
     io.stderr:write(table.concat(problems, '\n'), '\n')
     os.exit(1)
