@@ -2,7 +2,9 @@
 /*
  * first-contact - one process, one device, and all that happens between them
  *
- *	first-contact [VARIANT]
+ *	first-contact [VARIANT [MICROSECONDS]]
+ *
+ * MICROSECONDS is how long the device takes to answer a shootdown.
  *
  * Maps four pages, lets the device use them, and then does to them what
  * programs do to their memory, one thing at a time. Before each it says what
@@ -33,7 +35,8 @@ static void must(int ok, const char *what)
 {
 	if (ok)
 		return;
-	perror(what);
+	fprintf(stderr, "first-contact: %s failed; ", what);
+	fprintf(stderr, "the kernel's log (dmesg) may say why\n");
 	exit(1);
 }
 
@@ -135,19 +138,25 @@ static void say(const char *what)
 	close(marker);
 }
 
-int main(int argc, char **argv)
+static void attach(const char *variant)
 {
-	const char *variant = argc > 1 ? argv[1] : mmu_variants[0];
-	size_t i;
-
 	fd = mmu_open_attached(variant, 0);
 	if (fd < 0) {
 		fprintf(stderr, "first-contact: cannot attach to %s: %s\n",
 			variant, strerror(-fd));
 		fprintf(stderr, "variants are listed in %s\n",
 			"/sys/kernel/debug/my_mmu/variants");
-		return 1;
+		exit(1);
 	}
+}
+
+int main(int argc, char **argv)
+{
+	size_t i;
+
+	attach(argc > 1 ? argv[1] : mmu_variants[0]);
+	if (argc > 2)
+		must(!mmu_configure(fd, atoi(argv[2])), "MY_MMU_CONFIGURE");
 	for (i = 0; i < sizeof(steps) / sizeof(*steps); i++) {
 		say(steps[i].what);
 		steps[i].run();
