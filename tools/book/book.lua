@@ -507,6 +507,7 @@ local function header(chapter, block)
     line_of(chapter, title:match('^[^`"\']+') or title)
   local text
   if block.level == 1 then
+    block.attributes.file = chapter.file:match('([^/]+)%.md$')
     text = chapter.word .. ' ' .. chapter.number
     if chapter.title then
       complain(chapter.file, line, 'a chapter has one heading of level 1; ' ..
@@ -591,12 +592,47 @@ local function same(chapter, div)
   return blocks
 end
 
+-- What the rules of the race say, as blocks.
+local function race_table(...)
+  local ok, out = pcall(pandoc.pipe, 'mujs',
+                        { here .. 'race-table.js', here, ... }, '')
+  if ok then return pandoc.read(out, FORMAT).blocks end
+  local said = type(out) == 'table' and out.output or tostring(out)
+  return nil, (said:gsub('%s+$', ''))
+end
+
+local function schedule(chapter, div)
+  local rows, why = race_table('schedule', div.attributes.design or '',
+                               div.attributes.steps or '')
+  if not rows then
+    complain(chapter.file, place(chapter, div), '%s', why)
+    return pandoc.List {}
+  end
+  div.classes = { 'interleaving', 'schedule' }
+  return (table_figure(chapter, div, rows))
+end
+
+-- The script finds its place by the class.
+local function race_player(chapter, div)
+  local rows, why = race_table('summary')
+  if not rows then
+    complain(chapter.file, place(chapter, div), '%s', why)
+    return pandoc.List {}
+  end
+  return pandoc.List { html('<div class="race"></div>') } ..
+    (table_figure(chapter, div, rows))
+end
+
 local function division(chapter, div)
   local classes = div.classes
   if classes:includes('quiz') then
     return question(chapter, div, 'quiz', 'quiz')
   elseif classes:includes('exercise') then
     return question(chapter, div, 'ex', 'exercise')
+  elseif classes:includes('schedule') then
+    return schedule(chapter, div)
+  elseif classes:includes('race-player') then
+    return race_player(chapter, div)
   elseif classes:includes('same') then
     return same(chapter, div)
   elseif classes:includes('table') or classes:includes('interleaving') then
@@ -916,7 +952,7 @@ function Pandoc(doc)
   end
   if #answers > 0 then
     blocks:insert(pandoc.Header(1, { pandoc.Str('Answers to the quizzes') },
-                                pandoc.Attr('answers')))
+                                pandoc.Attr('answers', {}, { file = 'answers' })))
     blocks:extend(answers)
   end
   unused(doc.meta)

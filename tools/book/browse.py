@@ -1,0 +1,574 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: GPL-2.0
+"""Read the book as a reader would: with a browser, on a phone and on a desk.
+
+browse.py BOOK SCREENS [RACE]
+
+BOOK is the folder with the pages. Opens each at two widths, light and dark;
+follows the contents; searches; plays the race by keyboard. Prints what is
+wrong, one line each, and ends with 1 if anything was. Pictures for the eye go
+to SCREENS. RACE is a JSON file with what mujs found going through all
+interleavings; the browser must find the same.
+
+Chromium is driven through its pipe, which needs no library.
+"""
+import base64
+import fcntl
+import json
+import os
+import pathlib
+import select
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+import urllib.parse
+
+DEADLINE = 60
+VIEWS = {"phone": (390, 844, True), "desktop": (1280, 900, False)}
+SCHEMES = ("light", "dark")
+
+# What a page must be, as seen from inside: a list of complaints
+INSPECT = r"""(() => {
+  const bad = [], wide = innerWidth;
+  const where = element => {
+    const id = element.closest('[id]');
+    return element.tagName.toLowerCase() +
+      (element.className && element.className.baseVal === undefined ?
+       '.' + element.className : '') + (id ? ' in #' + id.id : '') + ' "' +
+      (element.textContent || '').trim().slice(0, 40) + '"';
+  };
+  const hidden = element => {
+    const box = element.getBoundingClientRect();
+    return !box.width || !box.height || box.right <= 0 ||
+      getComputedStyle(element).visibility === 'hidden';
+  };
+  const root = document.documentElement;
+  if (root.scrollWidth > wide + 1) {
+    const out = [...document.querySelectorAll('body *')].filter(element => {
+      const box = element.getBoundingClientRect();
+      return box.width && box.right > wide + 1;
+    }).slice(0, 3).map(where);
+    bad.push(`${root.scrollWidth} pixels wide in a window of ${wide}: ` +
+             out.join('; '));
+  }
+  for (const pre of document.querySelectorAll('pre, .scroll'))
+    if (pre.scrollWidth > pre.clientWidth + 1 &&
+        !['auto', 'scroll'].includes(getComputedStyle(pre).overflowX))
+      bad.push('cut off: ' + where(pre));
+  for (const image of document.images) {
+    if (!image.complete || !image.naturalWidth)
+      bad.push('missing image: ' + image.src);
+    if (!image.alt) bad.push('image without alternative text: ' + image.src);
+  }
+  for (const svg of document.querySelectorAll('main svg')) {
+    const box = svg.getBoundingClientRect();
+    if (box.width < 20 || box.height < 20) bad.push('empty drawing: ' + where(svg));
+    if (!svg.getAttribute('aria-label'))
+      bad.push('drawing without alternative text: ' + where(svg));
+    for (const use of svg.querySelectorAll('use')) {
+      const to = use.getAttribute('href') || use.getAttribute('xlink:href');
+      if (to && !document.getElementById(to.slice(1)))
+        bad.push('a drawing uses what is not there: ' + to);
+    }
+  }
+  const rgba = text => {
+    const part = (text.match(/[\d.]+/g) || [0, 0, 0, 0]).map(Number);
+    return part.length < 4 ? [...part.slice(0, 3), 1] : part;
+  };
+  const light = color => {
+    const [r, g, b] = color.map(c => {
+      c /= 255;
+      return c <= 0.03928 ? c / 12.92 : ((c + 0.055) / 1.055) ** 2.4;
+    });
+    return 0.2126 * r + 0.7152 * g + 0.0722 * b;
+  };
+  const behind = element => {
+    for (let at = element; at; at = at.parentElement) {
+      const color = rgba(getComputedStyle(at).backgroundColor);
+      if (color[3] > 0.5) return color;
+    }
+    return [255, 255, 255, 1];
+  };
+  const contrast = (a, b) => {
+    const [x, y] = [light(a), light(b)];
+    return (Math.max(x, y) + 0.05) / (Math.min(x, y) + 0.05);
+  };
+  const seen = new Set();
+  const walk = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT);
+  while (walk.nextNode()) {
+    const element = walk.currentNode.parentElement;
+    if (!walk.currentNode.data.trim() || !element || hidden(element) ||
+        element.closest('script, style, title, desc')) continue;
+    const style = getComputedStyle(element);
+    const svg = element.closest('svg');
+    const color = rgba(svg ? style.fill : style.color);
+    const ratio = contrast(color, behind(svg || element));
+    const key = color + '|' + behind(svg || element);
+    if (ratio < (svg ? 3 : 4.5) && !seen.has(key)) {
+      seen.add(key);
+      bad.push(`hard to read, contrast ${ratio.toFixed(1)}: ` + where(element));
+    }
+  }
+  let level = 0;
+  for (const heading of document.querySelectorAll('main :is(h1,h2,h3,h4)')) {
+    const now = +heading.tagName[1];
+    if (now > level + 1 && level) bad.push('a level is left out: ' + where(heading));
+    level = now;
+  }
+  for (const element of document.querySelectorAll('a, button, input'))
+    if (!(element.textContent.trim() || element.getAttribute('aria-label') ||
+          (element.labels && element.labels.length)))
+      bad.push('without a name: ' + element.outerHTML.slice(0, 80));
+  for (const element of document.querySelectorAll('[tabindex]'))
+    if (element.tabIndex > 0) bad.push('out of order for Tab: ' + where(element));
+  return bad;
+})()"""
+
+LINKS = "[...document.links].map(a => a.href)"
+
+
+class Failure(Exception):
+    """The browser does not answer, or not as it should."""
+
+
+class Browser:
+    """Chromium at the end of a pipe."""
+
+    def __init__(self, program):
+        self.folder = tempfile.mkdtemp(prefix="browse.")
+        to_child, self.out = os.pipe()
+        self.input, from_child = os.pipe()
+        # out of the way of 3 and 4, which the child wants
+        ends = [fcntl.fcntl(end, fcntl.F_DUPFD, 10)
+                for end in (to_child, from_child)]
+        os.close(to_child)
+        os.close(from_child)
+
+        def wire():
+            os.dup2(ends[0], 3)
+            os.dup2(ends[1], 4)
+
+        options = ["--headless=new", "--remote-debugging-pipe", "--disable-gpu",
+                   "--hide-scrollbars", "--no-first-run", "--mute-audio",
+                   "--disable-background-networking", "--disable-sync",
+                   "--disable-component-update", "--disable-dev-shm-usage",
+                   f"--user-data-dir={self.folder}/profile", "about:blank"]
+        if os.getuid() == 0:
+            options.insert(0, "--no-sandbox")
+        # pylint: disable=subprocess-popen-preexec-fn
+        self.process = subprocess.Popen(
+            [program, *options], preexec_fn=wire, pass_fds=(3, 4),
+            stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL)
+        for end in ends:
+            os.close(end)
+        self.buffer = b""
+        self.number = 0
+        self.events = []
+        self.session = None
+        target = self.call("Target.createTarget", url="about:blank")
+        self.session = self.call("Target.attachToTarget", flatten=True,
+                                 targetId=target["targetId"])["sessionId"]
+        for domain in ("Page", "Runtime", "Log", "Network"):
+            self.call(f"{domain}.enable")
+
+    def close(self):
+        """Let it go."""
+        self.process.terminate()
+        try:
+            self.process.wait(10)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            self.process.wait()
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+    def receive(self, until):
+        """The next message, or None when it is late."""
+        while b"\0" not in self.buffer:
+            left = until - time.monotonic()
+            if left <= 0 or not select.select([self.input], [], [], left)[0]:
+                return None
+            data = os.read(self.input, 1 << 20)
+            if not data:
+                raise Failure("Chromium has ended")
+            self.buffer += data
+        message, self.buffer = self.buffer.split(b"\0", 1)
+        return json.loads(message)
+
+    def call(self, method, **parameters):
+        """Ask for something and wait for the answer."""
+        self.number += 1
+        request = {"id": self.number, "method": method, "params": parameters}
+        if self.session:
+            request["sessionId"] = self.session
+        data = json.dumps(request).encode() + b"\0"
+        while data:
+            data = data[os.write(self.out, data):]
+        until = time.monotonic() + DEADLINE
+        while True:
+            message = self.receive(until)
+            if message is None:
+                raise Failure(f"no answer to {method} in {DEADLINE} s")
+            if message.get("id") == self.number:
+                if "error" in message:
+                    raise Failure(f"{method}: {message['error']['message']}")
+                return message["result"]
+            self.events.append(message)
+
+    def wait_for(self, event):
+        """Wait until something has happened."""
+        until = time.monotonic() + DEADLINE
+        while not any(message.get("method") == event
+                      for message in self.events):
+            message = self.receive(until)
+            if message is None:
+                raise Failure(f"no {event} in {DEADLINE} s")
+            self.events.append(message)
+
+    def run(self, script):
+        """The value of a piece of JavaScript."""
+        answer = self.call("Runtime.evaluate", expression=script,
+                           returnByValue=True, awaitPromise=True)
+        if "exceptionDetails" in answer:
+            raise Failure("script: " + str(answer["exceptionDetails"].get(
+                "exception", {}).get("description",
+                                     answer["exceptionDetails"]["text"])))
+        return answer["result"].get("value")
+
+    def until(self, script, what):
+        """Wait until a piece of JavaScript says yes."""
+        late = time.monotonic() + DEADLINE / 2
+        while not self.run(script):
+            if time.monotonic() > late:
+                raise Failure(what)
+            time.sleep(0.05)
+
+    def view(self, name, scheme):
+        """A window of that size, in that scheme."""
+        width, height, phone = VIEWS[name]
+        self.call("Emulation.setDeviceMetricsOverride", width=width,
+                  height=height, deviceScaleFactor=1, mobile=phone)
+        self.call("Emulation.setEmulatedMedia", media="screen", features=[
+            {"name": "prefers-color-scheme", "value": scheme}])
+
+    def open(self, path):
+        """Load a page."""
+        self.events.clear()
+        answer = self.call("Page.navigate", url=path.as_uri())
+        if answer.get("errorText"):
+            raise Failure(f"{path.name}: {answer['errorText']}")
+        self.wait_for("Page.loadEventFired")
+
+    def key(self, key, text=""):
+        """Press a key."""
+        codes = {"Tab": 9, "Enter": 13, "Escape": 27, "ArrowUp": 38,
+                 "ArrowDown": 40, "ArrowRight": 39, "ArrowLeft": 37}
+        common = {"key": key, "code": key,
+                  "windowsVirtualKeyCode": codes.get(key, ord(key[0].upper()))}
+        text = text or ("\r" if key == "Enter" else
+                        key if len(key) == 1 else "")
+        self.call("Input.dispatchKeyEvent", type="keyDown", text=text, **common)
+        self.call("Input.dispatchKeyEvent", type="keyUp", **common)
+
+    def complaints(self):
+        """What the console has said since the page was opened."""
+        for message in self.events:
+            method, told = message.get("method"), message.get("params", {})
+            if method == "Runtime.exceptionThrown":
+                detail = told["exceptionDetails"]
+                yield "script: " + detail.get("exception", {}).get(
+                    "description", detail["text"]).split("\n")[0]
+            elif method == "Runtime.consoleAPICalled" and \
+                    told["type"] in ("error", "warning", "assert"):
+                yield "console: " + " ".join(
+                    str(part.get("value", part.get("description")))
+                    for part in told["args"])
+            elif method == "Log.entryAdded" and \
+                    told["entry"]["level"] in ("error", "warning"):
+                yield "console: " + told["entry"]["text"]
+            elif method == "Network.loadingFailed" and \
+                    not told.get("canceled"):
+                yield "not loaded: " + told["errorText"]
+
+    def picture(self, path, tallest=2600):
+        """What the page looks like."""
+        height = self.run("document.documentElement.scrollHeight")
+        width = self.run("innerWidth")
+        data = self.call("Page.captureScreenshot", format="png",
+                         captureBeyondViewport=True, clip={
+                             "x": 0, "y": 0, "width": width, "scale": 1,
+                             "height": min(height, tallest)})["data"]
+        path.write_bytes(base64.b64decode(data))
+
+
+class Reader:
+    """Goes through the book and notes what is wrong."""
+
+    def __init__(self, browser, book, screens):
+        self.browser = browser
+        self.book = book
+        self.screens = screens
+        self.problems = []
+        self.done = 0
+        self.links = {}
+
+    def wrong(self, where, what):
+        """Note a problem once."""
+        line = f"{where}: {what}"
+        if line not in self.problems:
+            self.problems.append(line)
+
+    def check(self, where, right, what):
+        """One thing that must be so."""
+        self.done += 1
+        if not right:
+            self.wrong(where, what)
+
+    def pages(self):
+        """All pages, each in each view and scheme."""
+        for path in sorted(self.book.glob("*.html")):
+            for view in VIEWS:
+                for scheme in SCHEMES:
+                    self.page(path, view, scheme)
+
+    def page(self, path, view, scheme):
+        """One page: loaded without complaint, nothing too wide or missing."""
+        where = f"{path.name} ({view}, {scheme})"
+        browser = self.browser
+        browser.view(view, scheme)
+        browser.open(path)
+        for complaint in browser.run(INSPECT):
+            self.wrong(where, complaint)
+        for complaint in browser.complaints():
+            self.wrong(where, complaint)
+        self.links.setdefault(path.name, browser.run(LINKS))
+        self.done += 1
+        browser.picture(self.screens / f"{path.stem}-{view}-{scheme}.png")
+
+    def targets(self):
+        """Does every link within the book lead somewhere?"""
+        known = {path.name: set(self.ids(path))
+                 for path in self.book.glob("*.html")}
+        base = self.book.as_uri() + "/"
+        for name, links in self.links.items():
+            for link in sorted(set(links)):
+                self.done += 1
+                if not link.startswith("file:"):
+                    if not link.startswith(("https://", "http://")):
+                        self.wrong(name, f"a link nobody can follow: {link}")
+                    continue
+                target, _, part = link.partition("#")
+                target = urllib.parse.unquote(target)
+                if not target.startswith(urllib.parse.unquote(base)):
+                    self.wrong(name, f"a link out of the book: {link}")
+                    continue
+                target = target[len(urllib.parse.unquote(base)):]
+                if not (self.book / target).is_file():
+                    self.wrong(name, f"a link to a missing file: {target}")
+                elif part and urllib.parse.unquote(part) not in known[target]:
+                    self.wrong(name, f"a link to a missing place: {link}")
+
+    @staticmethod
+    def ids(path):
+        """The identifiers of a page."""
+        for piece in path.read_text(encoding="utf-8").split(' id="')[1:]:
+            yield piece.split('"', 1)[0]
+
+    def contents(self):
+        """Click through the contents, then from page to page."""
+        browser = self.browser
+        browser.view("desktop", "light")
+        browser.open(self.book / "index.html")
+        links = browser.run("[...document.querySelectorAll('#contents li > a')]"
+                            ".map(a => a.getAttribute('href'))")
+        self.check("index.html", links, "the contents are empty")
+        for link in links:
+            browser.open(self.book / "index.html")
+            browser.events.clear()
+            browser.run("document.querySelector("
+                        f"'#contents a[href=\"{link}\"]').click()")
+            browser.wait_for("Page.loadEventFired")
+            self.check(link, browser.run(
+                "document.querySelector('[aria-current=page]')?.getAttribute("
+                "'href')") == link, "the contents do not mark it as current")
+        seen = ["index.html"]
+        browser.open(self.book / "index.html")
+        while browser.run("!!document.querySelector('a[rel=next]')"):
+            browser.events.clear()
+            browser.run("document.querySelector('a[rel=next]').click()")
+            browser.wait_for("Page.loadEventFired")
+            seen.append(browser.run("location.pathname.split('/').pop()"))
+            back = browser.run("document.querySelector('a[rel=prev]')"
+                               "?.getAttribute('href')")
+            self.check(seen[-1], back == seen[-2],
+                       f"\"previous\" leads to {back}, not {seen[-2]}")
+            if len(seen) > len(links) + 1:
+                break
+        self.check("index.html", seen[1:] == links,
+                   "\"next\" leads through other pages than the contents")
+
+    def keyboard(self):
+        """The first Tab shows the way past the contents; phones get them
+        folded."""
+        browser = self.browser
+        for view in VIEWS:
+            browser.view(view, "light")
+            browser.open(self.book / "answers.html"
+                         if (self.book / "answers.html").exists()
+                         else self.book / "index.html")
+            browser.key("Tab")
+            self.check(f"keyboard ({view})", browser.run(
+                "document.activeElement.className === 'skip' && "
+                "document.activeElement.getBoundingClientRect().left >= 0"),
+                "the first Tab does not show the skip link")
+            browser.key("Enter")
+            browser.until("location.hash === '#text'",
+                          "the skip link does not lead to the text")
+            is_open = browser.run("document.querySelector('nav details').open")
+            self.check(f"contents ({view})", is_open == (view == "desktop"),
+                       "are open on a phone, or closed on a desk")
+            browser.key("Tab")
+            self.check(f"keyboard ({view})", browser.run(
+                "getComputedStyle(document.activeElement).outlineStyle "
+                "!== 'none'"), "one does not see where the focus is")
+
+    def search(self):
+        """Find something by keyboard alone."""
+        browser = self.browser
+        for view in VIEWS:
+            where = f"search ({view})"
+            browser.view(view, "dark")
+            browser.open(self.book / "index.html")
+            browser.key("/")
+            self.check(where, browser.run(
+                "document.activeElement.id === 'search'"),
+                "the key / does not lead to it")
+            for letter in "sequence":
+                browser.key(letter)
+            browser.until("document.querySelectorAll('#found li').length > 1",
+                          "\"sequence\" is not found twice")
+            browser.picture(self.screens / f"search-{view}.png", 900)
+            browser.key("ArrowDown")
+            wanted = browser.run("document.querySelector('#found "
+                                 "[aria-selected=true] a').href")
+            self.check(where, browser.run(
+                "document.activeElement.getAttribute('aria-activedescendant') "
+                "=== document.querySelector('#found [aria-selected=true]').id"),
+                "a screen reader is not told what is selected")
+            browser.events.clear()
+            browser.key("Enter")
+            browser.wait_for("Page.loadEventFired")
+            self.check(where, browser.run("location.href") == wanted,
+                       f"Enter does not lead to {wanted}")
+            self.check(where, browser.run(
+                "!!document.querySelector(':target')"),
+                "it leads to a place that is not there")
+            browser.key("/")
+            for letter in "xyzzyplugh":
+                browser.key(letter)
+            browser.until("document.querySelector('.search .count')"
+                          ".textContent === 'Nothing found'",
+                          "nonsense is found")
+            browser.key("Escape")
+            self.check(where, browser.run("document.getElementById('search')"
+                                          ".value === ''"),
+                       "Escape does not clear it")
+            for complaint in browser.complaints():
+                self.wrong(where, complaint)
+
+    def race(self, expected):
+        """Play the race by keyboard; compare what all interleavings do."""
+        browser = self.browser
+        pages = [path for path in sorted(self.book.glob("*.html"))
+                 if 'class="race"' in path.read_text(encoding="utf-8")]
+        if not pages:
+            return
+        for path in pages:
+            where = f"race ({path.name})"
+            browser.view("phone", "light")
+            browser.open(path)
+            browser.run("document.querySelector('.race').focus()")
+            verdict = "document.querySelector('.verdict').textContent"
+            for letter in "ppiiiiipp":
+                browser.key(letter)
+            self.check(where, "G2 is broken" in browser.run(verdict),
+                       "the count alone survives what it must not")
+            self.check(where, "G2" in browser.run(
+                "document.querySelector('.race [role=status]').textContent"),
+                "a screen reader is not told of the verdict")
+            self.check(where, browser.run(
+                "document.querySelectorAll('.board tbody tr').length") == 9,
+                "the steps are not all shown")
+            browser.key("u")
+            browser.key("u")
+            self.check(where, browser.run(verdict) == "",
+                       "u does not take the verdict back")
+            browser.key("r")
+            self.check(where, browser.run(
+                "document.querySelectorAll('.board tbody tr').length") == 0,
+                "r does not restart")
+            # Another design, through the radio buttons
+            browser.run("document.querySelector('.race input:checked').focus()")
+            browser.key("ArrowDown")
+            browser.key("ArrowDown")
+            self.check(where, browser.run(
+                "document.querySelector('.race input:checked').value")
+                == "both", "arrow keys do not choose another design")
+            for letter in "ppiiiiippppp":
+                browser.key(letter)
+            self.check(where, "survives" in browser.run(verdict),
+                       "count and sequence do not survive")
+            browser.picture(self.screens / f"race-{path.stem}.png", 9000)
+            presets = browser.run(
+                "document.querySelectorAll('.presets button').length")
+            for number in range(presets):
+                browser.run("document.querySelectorAll('.presets button')"
+                            f"[{number}].click()")
+                known = browser.run(f"Race.PRESETS[{number}].breaks")
+                said = browser.run(verdict)
+                self.check(where, said.startswith(known + " is broken")
+                           if known else "survives" in said,
+                           f"schedule {number + 1}: \"{said}\"")
+            for complaint in browser.run(INSPECT):
+                self.wrong(where + ", played", complaint)
+            for design, counts in (expected or {}).items():
+                self.check(where, browser.run(f"Race.all('{design}')")
+                           == counts, f"{design}: not what mujs found")
+            for complaint in browser.complaints():
+                self.wrong(where, complaint)
+
+
+def main(arguments):
+    """Do all of it; say what is wrong."""
+    book = pathlib.Path(arguments[0]).resolve()
+    screens = pathlib.Path(arguments[1])
+    expected = json.loads(pathlib.Path(arguments[2]).read_text(
+        encoding="utf-8")) if len(arguments) > 2 else None
+    program = shutil.which("chromium") or shutil.which("chromium-browser") or \
+        shutil.which("google-chrome")
+    if not program:
+        sys.exit("there is no Chromium (package chromium)")
+    shutil.rmtree(screens, ignore_errors=True)
+    screens.mkdir(parents=True)
+    browser = Browser(program)
+    reader = Reader(browser, book, screens)
+    try:
+        for part in (reader.pages, reader.targets, reader.contents,
+                     reader.keyboard, reader.search,
+                     lambda: reader.race(expected)):
+            try:
+                part()
+            except Failure as failure:
+                reader.wrong(getattr(part, "__name__", "race"), str(failure))
+    finally:
+        browser.close()
+    for problem in reader.problems:
+        print(problem)
+    print(f"browse: {reader.done} checked, {len(reader.problems)} wrong")
+    return 1 if reader.problems or not reader.done else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,362 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: GPL-2.0
+"""Make pages of the book's HTML.
+
+pages.py BODY BOOK EDITION OUT
+
+BODY is what pandoc writes with --section-divs, BOOK the document as pandoc's
+JSON (for its title, subtitle and lang). In OUT there will be
+
+  book.html    all of it in one file that needs no other
+  index.html, NN-name.html ..., answers.html
+               a page for each chapter, with book.css, book.js, race.js and
+               search-index.js, which also work from a folder
+
+Fails when an identifier is there twice, a link leads nowhere, or the pages
+weigh more than a phone should have to load.
+"""
+import html
+import json
+import pathlib
+import re
+import sys
+
+HERE = pathlib.Path(__file__).resolve().parent
+LIMIT = 1_500_000
+TAG = re.compile(r"<section\b[^>]*>|</section>")
+# So common that to find them finds nothing
+STOP = set("a an and are as at be been but by can does for from had has have he "
+           "if in into is it its no not of on one or so that the their them "
+           "then there they this to was were what when which who will with "
+           "would you".split())
+
+
+def attribute(tag, name):
+    """The value of an attribute of a tag, or an empty string."""
+    found = re.search(rf'\s{name}="([^"]*)"', tag)
+    return html.unescape(found.group(1)) if found else ""
+
+
+def plain(text):
+    """The text of a piece of HTML, in one line."""
+    text = re.sub(r"<svg\b.*?</svg>|<script\b.*?</script>", " ", text,
+                  flags=re.S)
+    text = re.sub(r"</(p|li|td|th|pre|h\d|figcaption|div|dt|dd)>|<br ?/?>", " ",
+                  text)
+    return " ".join(html.unescape(re.sub(r"<[^>]*>", "", text)).split())
+
+
+def meta_text(value):
+    """A metadata value of pandoc's JSON as text."""
+    content = value.get("c", "") if isinstance(value, dict) else value
+    if isinstance(content, list):
+        return "".join(meta_text(part) for part in content)
+    if isinstance(value, dict) and value.get("t") in ("Space", "SoftBreak"):
+        return " "
+    return str(content)
+
+
+class Section:
+    """A heading and what stands under it, down to the next heading."""
+
+    def __init__(self, tag, page):
+        self.id = attribute(tag, "id")
+        self.level = int(re.search(r"level(\d)", tag).group(1))
+        self.page = page
+        self.title = ""
+        self.text = ""
+
+    def entry(self):
+        """The title as the contents have it: no links, a short number."""
+        title = re.sub(r"</?a\b[^>]*>", "", self.title)
+        return re.sub(r'(<span class="number">)(?:Chapter|Appendix) ', r"\1",
+                      title)
+
+
+class Page:
+    """A chapter: its file, its HTML and its sections, itself the first."""
+
+    def __init__(self, name):
+        self.name = name
+        self.html = ""
+        self.sections = []
+
+    @property
+    def title(self):
+        """The chapter's title as plain text."""
+        return plain(self.sections[0].title)
+
+
+def split(body):
+    """The preface, and a Page for each section of level 1."""
+    pages, stack, last = [], [], 0
+    preface = body[:body.index("<section")] if "<section" in body else body
+    for found in TAG.finditer(body):
+        if stack:
+            stack[-1].text += body[last:found.start()]
+        if found.group() == "</section>":
+            stack.pop()
+            if not stack:
+                pages[-1].html = body[pages[-1].start:found.end()]
+        else:
+            if not stack:
+                name = attribute(found.group(), "data-file")
+                pages.append(Page((name or f"chapter-{len(pages) + 1}")
+                                  + ".html"))
+                pages[-1].start = found.start()
+            stack.append(Section(found.group(), pages[-1].name))
+            pages[-1].sections.append(stack[-1])
+        last = found.end()
+    for page in pages:
+        for section in page.sections:
+            heading = re.search(r"<h\d[^>]*>(.*?)</h\d>", section.text, re.S)
+            section.title = heading.group(1).strip() if heading else ""
+            section.text = plain(section.text[heading.end():]
+                                 if heading else section.text)
+    return preface, pages
+
+
+def lighten(body):
+    """Drop the anchor that pandoc gives every line of code, and identifiers
+    of lines that nobody refers to."""
+    body = re.sub(r'(<span id="[^"]*">)<a href="#[^"]*" aria-hidden="true"'
+                  r'(?: tabindex="-1")?></a>', r"\1", body)
+    wanted = set(re.findall(r'href="#([^"]*)"', body))
+    return re.sub(r'<span id="((?:cb\d+|code-[^"]*)-\d+)">',
+                  lambda found: found.group() if found.group(1) in wanted
+                  else "<span>", body)
+
+
+def identifiers(pages, preface):
+    """Where each identifier is: identifier -> page. One that is there twice
+    ends all."""
+    where = {}
+    for name, text in [("index.html", preface)] + [(page.name, page.html)
+                                                   for page in pages]:
+        for found in re.findall(r'\sid="([^"]*)"', text):
+            if found in where:
+                sys.exit(f"identifier \"{found}\" is in the book twice: in "
+                         f"{where[found]} and {name}")
+            where[found] = name
+    return where
+
+
+def relink(text, name, where):
+    """Let links within the book lead to the page that has the target."""
+    def follow(found):
+        target = html.unescape(found.group(1))
+        if target not in where and target not in ("text", "contents"):
+            sys.exit(f"{name}: a link leads to \"{target}\", which is "
+                     "nowhere in the book")
+        page = where.get(target, name)
+        return f'href="{"" if page == name else page}#{found.group(1)}"'
+    return re.sub(r'href="#([^"]*)"', follow, text)
+
+
+def contents(pages, current=None, one_file=False):
+    """The contents: all chapters, and sections of the current one (of all,
+    when the book is one file)."""
+    out = ["<ul>"]
+    for page in pages:
+        here = page is current
+        chapter = page.sections[0]
+        link = f"#{chapter.id}" if one_file else page.name
+        mark = ' aria-current="page"' if here else ""
+        out.append(f'<li><a href="{link}"{mark}>{chapter.entry()}</a>')
+        below = [section for section in page.sections[1:]
+                 if section.level == 2]
+        if below and (here or one_file):
+            out.append("<ul>")
+            out += [f'<li><a href="#{section.id}">{section.entry()}</a></li>'
+                    for section in below]
+            out.append("</ul>")
+        out.append("</li>")
+    return "\n".join(out + ["</ul>"])
+
+
+def words(text):
+    """What a text can be found by."""
+    return set(word for word in re.findall(r"[a-z0-9_]{2,}",
+                                           text.lower().replace("’", "'"))
+               if word not in STOP)
+
+
+def base36(number):
+    """A number in as few characters as JavaScript can read back."""
+    digits = ""
+    while number or not digits:
+        number, rest = divmod(number, 36)
+        digits = "0123456789abcdefghijklmnopqrstuvwxyz"[rest] + digits
+    return digits
+
+
+def index(pages):
+    """The search index as JavaScript: sections; words; for each word the
+    sections it is in, as differences in base 36."""
+    sections = [section for page in pages for section in page.sections]
+    chapter = {page.name: page.title for page in pages}
+    found = {}
+    for number, section in enumerate(sections):
+        for word in words(plain(section.title) + " " + section.text):
+            found.setdefault(word, []).append(number)
+    vocabulary = sorted(found)
+    places = []
+    for word in vocabulary:
+        last, deltas = 0, []
+        for number in found[word]:
+            deltas.append(base36(number - last))
+            last = number
+        places.append(",".join(deltas))
+    data = {
+        "sections": [[section.page, section.id, plain(section.title),
+                      chapter[section.page] if section.level > 1 else "",
+                      lead(section.text)] for section in sections],
+        "words": " ".join(vocabulary),
+        "places": " ".join(places),
+    }
+    text = json.dumps(data, ensure_ascii=False, separators=(",", ":"))
+    return f"var BOOK_INDEX = {text};\n"
+
+
+def lead(text, width=90):
+    """The first words of a section."""
+    if len(text) <= width:
+        return text
+    return text[:width].rsplit(" ", 1)[0] + " …"
+
+
+def read(name):
+    """A file from beside this one, without its licence line."""
+    text = (HERE / name).read_text(encoding="utf-8")
+    return re.sub(r"^.*SPDX-License-Identifier.*\n", "", text, count=1)
+
+
+SEARCH = """<form class="search" role="search" action="index.html">
+<label for="search">Search</label>
+<input id="search" type="search" autocomplete="off" spellcheck="false"
+ role="combobox" aria-expanded="false" aria-controls="found"
+ aria-autocomplete="list" aria-keyshortcuts="/" placeholder="Search ( / )">
+<ul id="found" role="listbox" aria-label="What was found" hidden></ul>
+<p class="count" role="status"></p>
+</form>"""
+
+
+class Book:
+    """What all pages have in common."""
+
+    def __init__(self, body, meta):
+        self.meta = meta
+        self.body = lighten(body)
+        self.preface, self.pages = split(self.body)
+        for page in self.pages:
+            page.html = re.sub(r'\sdata-file="[^"]*"', "", page.html)
+        self.body = re.sub(r'\sdata-file="[^"]*"', "", self.body)
+        self.where = identifiers(self.pages, self.preface)
+        self.template = (HERE / "page.html").read_text(encoding="utf-8")
+
+    def fill(self, **parts):
+        """The template with these parts."""
+        known = {"lang": html.escape(self.meta["lang"], quote=True),
+                 "description": html.escape(self.meta["subtitle"], quote=True),
+                 "edition": html.escape(self.meta["edition"]), "turn": "",
+                 "scripts": "", **parts}
+        return re.sub(r"@(\w+)@", lambda found: known[found.group(1)],
+                      self.template)
+
+    def heading(self):
+        """The title of the book."""
+        return (f'<header><h1 class="title">{html.escape(self.meta["title"])}'
+                f'</h1>\n<p class="subtitle">'
+                f'{html.escape(self.meta["subtitle"])}</p></header>\n')
+
+    def in_one_file(self):
+        """book.html"""
+        scripts = ""
+        if 'class="race"' in self.body:
+            scripts = (f"<script>\n{read('race.js')}</script>\n"
+                       f"<script>\n{read('race-page.js')}</script>")
+        return self.fill(
+            title=html.escape(self.meta["title"]),
+            head=f"<style>\n{read('book.css')}</style>", top="",
+            contents=contents(self.pages, one_file=True),
+            body=self.heading() + self.body, scripts=scripts)
+
+    def chapter(self, name, title, body, current):
+        """A page of its own."""
+        scripts = ["book.js"]
+        if 'class="race"' in body:
+            scripts += ["race.js", "race-page.js"]
+        place = self.pages.index(current) if current else -1
+        turn = []
+        if current:
+            before = self.pages[place - 1] if place else None
+            turn.append(
+                f'<a rel="prev" href="{before.name}">'
+                f'<span>Previous</span> {before.sections[0].entry()}</a>'
+                if before else
+                '<a rel="prev" href="index.html"><span>Previous</span> '
+                'Title page</a>')
+        if place + 1 < len(self.pages):
+            after = self.pages[place + 1]
+            turn.append(f'<a rel="next" href="{after.name}"><span>Next</span> '
+                        f'{after.sections[0].entry()}</a>')
+        mark = "" if current else ' aria-current="page"'
+        return self.fill(
+            title=html.escape(title),
+            head='<link rel="stylesheet" href="book.css">',
+            top=f'<p class="book"><a href="index.html"{mark}>'
+                f'{html.escape(self.meta["title"])}</a></p>\n{SEARCH}',
+            contents=contents(self.pages, current),
+            body=relink(body, name, self.where),
+            turn='<nav class="turn" aria-label="Previous and next">'
+                 + "\n".join(turn) + "</nav>",
+            scripts="\n".join(f'<script src="{script}"></script>'
+                              for script in scripts))
+
+    def title_page(self):
+        """index.html"""
+        others = ('<p class="other">The same as '
+                  '<a href="book.html">one page</a> for the browser, or as '
+                  '<a href="book.epub">EPUB</a> for an e-book reader.</p>')
+        return self.chapter(
+            "index.html", self.meta["title"],
+            self.heading() + self.preface
+            + '<section class="overview" aria-label="Chapters">\n'
+            + contents(self.pages) + "</section>\n" + others, None)
+
+
+def main(arguments):
+    """Write all pages."""
+    body, document, edition, out = arguments
+    out = pathlib.Path(out)
+    meta = json.loads(pathlib.Path(document).read_text(encoding="utf-8"))
+    book = Book(pathlib.Path(body).read_text(encoding="utf-8"),
+                {"edition": edition,
+                 **{key: meta_text(meta["meta"].get(key, ""))
+                    for key in ("title", "subtitle", "lang")}})
+    files = {"index.html": book.title_page(), "book.css": read("book.css"),
+             "book.js": read("book.js"), "race.js": read("race.js"),
+             "race-page.js": read("race-page.js"),
+             "search-index.js": index(book.pages)}
+    for page in book.pages:
+        if page.name in files:
+            sys.exit(f"two chapters would both be {page.name}")
+        files[page.name] = book.chapter(
+            page.name, f"{page.title} · {book.meta['title']}", page.html, page)
+    whole = book.in_one_file()
+    relink(whole, "book.html", {key: "book.html" for key in book.where})
+    sizes = {name: len(text.encode()) for name, text in files.items()}
+    for what, size in (("the pages together", sum(sizes.values())),
+                       ("book.html", len(whole.encode()))):
+        print(f"{what}: {size // 1000} kB")
+        if size > LIMIT:
+            most = sorted(sizes, key=sizes.get)[-3:]
+            sys.exit(f"{what}: {size // 1000} kB, more than "
+                     f"{LIMIT // 1000}. The largest: " + ", ".join(
+                         f"{name} {sizes[name] // 1000} kB" for name in most))
+    for name, text in {**files, "book.html": whole}.items():
+        (out / name).write_text(text, encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])
