@@ -90,11 +90,20 @@ book: ## the book as HTML and EPUB, in build/book
 .PHONY: book-pdf
 book-pdf: ## the book as PDF too
 	@vm/setup --quiet book pdf
-	@tools/build-book --pdf
+	@tools/build-book html epub pdf
+
+.PHONY: check-book
+check-book: ## the book's names, spelling, links, EPUB, and all pages in a browser
+	@vm/setup --quiet book check-book
+	@tools/check-book
+
+.PHONY: check-book-commands
+check-book-commands: ## type the commands of the book and compare (boots the VM)
+	@tools/check-book --commands
 
 .PHONY: setup
 setup: ## install the packages that everything above needs
-	@vm/setup build vm bench book lint
+	@vm/setup build vm bench book check-book lint
 
 .PHONY: clean
 clean: ## remove what was built, keep what was downloaded

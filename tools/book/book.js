@@ -228,6 +228,6 @@
 					}, 1500);
 				});
 			});
-			block.parentNode.insertBefore(button, block);
+			block.parentNode.appendChild(button);
 		});
 })();

@@ -314,8 +314,9 @@ local function console(chapter, block)
     complain(chapter.file, line, 'no command here: what is typed begins ' ..
              'with "$ "')
   end
-  return pandoc.List { html(('<pre class="console"%s tabindex="0"><code>%s' ..
-    '</code></pre>'):format(id ~= '' and (' id="%s"'):format(slug(id)) or '',
+  return pandoc.List { html(('<div class="typed"%s><pre class="console" ' ..
+    'tabindex="0"><code>%s</code></pre></div>'):format(
+    id ~= '' and (' id="%s"'):format(slug(id)) or '',
     table.concat(out, '\n'))) }
 end
 

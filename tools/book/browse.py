@@ -292,14 +292,17 @@ class Browser:
                     not told.get("canceled"):
                 yield "not loaded: " + told["errorText"]
 
-    def picture(self, path, tallest=2600):
-        """What the page looks like."""
-        height = self.run("document.documentElement.scrollHeight")
-        width = self.run("innerWidth")
+    def picture(self, path, of="html", tallest=2600):
+        """What the page looks like, or one element of it."""
+        box = self.run(f"""(() => {{
+            const box = document.querySelector('{of}').getBoundingClientRect();
+            return {{ x: box.x + scrollX, y: box.y + scrollY,
+                      width: box.width, height: box.height }};
+        }})()""")
         data = self.call("Page.captureScreenshot", format="png",
                          captureBeyondViewport=True, clip={
-                             "x": 0, "y": 0, "width": width, "scale": 1,
-                             "height": min(height, tallest)})["data"]
+                             **box, "scale": 1,
+                             "height": min(box["height"], tallest)})["data"]
         path.write_bytes(base64.b64decode(data))
 
 
@@ -449,7 +452,7 @@ class Reader:
                 browser.key(letter)
             browser.until("document.querySelectorAll('#found li').length > 1",
                           "\"sequence\" is not found twice")
-            browser.picture(self.screens / f"search-{view}.png", 900)
+            browser.picture(self.screens / f"search-{view}.png", tallest=900)
             browser.key("ArrowDown")
             wanted = browser.run("document.querySelector('#found "
                                  "[aria-selected=true] a').href")
@@ -520,7 +523,7 @@ class Reader:
                 browser.key(letter)
             self.check(where, "survives" in browser.run(verdict),
                        "count and sequence do not survive")
-            browser.picture(self.screens / f"race-{path.stem}.png", 9000)
+            browser.picture(self.screens / f"race-{path.stem}.png", ".race")
             presets = browser.run(
                 "document.querySelectorAll('.presets button').length")
             for number in range(presets):

@@ -323,7 +323,8 @@ function M.cut(path, names)
   end
   local out = { text = {}, rows = {}, labels = {}, margin = math.huge }
   for i, unit in ipairs(units) do
-    if i > 1 then
+    -- one line directly below another needs no space in between
+    if i > 1 and unit.first ~= units[i - 1].last + 1 then
       out.text[#out.text + 1] = ''
       out.rows[#out.text] = 0
     end
