@@ -1,14 +1,16 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0
-"""Names of functions, types and fields that a kernel was built with.
+"""Names that a kernel has: in its headers, and in the image itself.
 
-kernel-names.py VMLINUZ
+kernel-names.py VMLINUZ CONFIG FOLDER...
 
 Debian's System.map is empty, but the image has BTF, its own description of
-types and functions: the strings in it are their names. Prints one per line.
+types and functions: the strings in it are their names. Names in FOLDERs are
+those of .h files, comments left out. Prints one per line.
 """
 import lzma
 import pathlib
+import re
 import struct
 import subprocess
 import sys
@@ -70,13 +72,30 @@ def section(elf, wanted):
     sys.exit(f"the kernel has no section {wanted.decode()}")
 
 
-def main(arguments):
-    """Print the strings of .BTF."""
-    btf = section(unpack(pathlib.Path(arguments[0]).read_bytes()), b".BTF")
+def btf_names(image):
+    """The strings of .BTF."""
+    btf = section(unpack(image), b".BTF")
     length, = struct.unpack_from("<I", btf, 4)
     start, size = struct.unpack_from("<II", btf, 16)
-    strings = btf[length + start:length + start + size]
-    print(strings.replace(b"\0", b"\n").decode("ascii", "replace"))
+    return btf[length + start:length + start + size].split(b"\0")
+
+
+def words(text):
+    """All that could be a name."""
+    return re.findall(rb"[A-Za-z_][A-Za-z0-9_]+", text)
+
+
+def main(arguments):
+    """Gather the names and print each once."""
+    image, config, *folders = map(pathlib.Path, arguments)
+    names = set(btf_names(image.read_bytes()))
+    names.update(words(config.read_bytes()))
+    for folder in folders:
+        for header in folder.rglob("*.h"):
+            if header.is_file():
+                names.update(words(re.sub(rb"/\*.*?\*/|//[^\n]*", b" ",
+                                          header.read_bytes(), flags=re.S)))
+    print(b"\n".join(sorted(names)).decode("ascii", "replace"))
 
 
 if __name__ == "__main__":
