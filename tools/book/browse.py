@@ -30,14 +30,15 @@ VIEWS = {"phone": (390, 844, True), "desktop": (1280, 900, False)}
 SCHEMES = ("light", "dark")
 
 # What a page must be, as seen from inside: a list of complaints
-INSPECT = r"""(() => {
-  const bad = [], wide = innerWidth;
+INSPECT = r"""(wide => {
+  // wide: a phone's innerWidth would grow with what is too wide
+  const bad = [];
   const where = element => {
     const id = element.closest('[id]');
     return element.tagName.toLowerCase() +
       (element.className && element.className.baseVal === undefined ?
        '.' + element.className : '') + (id ? ' in #' + id.id : '') + ' "' +
-      (element.textContent || '').trim().slice(0, 40) + '"';
+      (element.textContent || '').trim().replace(/\s+/g, ' ').slice(0, 40) + '"';
   };
   const hidden = element => {
     const box = element.getBoundingClientRect();
@@ -124,7 +125,7 @@ INSPECT = r"""(() => {
   for (const element of document.querySelectorAll('[tabindex]'))
     if (element.tabIndex > 0) bad.push('out of order for Tab: ' + where(element));
   return bad;
-})()"""
+})(WIDTH)"""
 
 LINKS = "[...document.links].map(a => a.href)"
 
@@ -164,6 +165,7 @@ class Browser:
             stderr=subprocess.DEVNULL)
         for end in ends:
             os.close(end)
+        self.width = 0
         self.buffer = b""
         self.number = 0
         self.events = []
@@ -248,10 +250,15 @@ class Browser:
     def view(self, name, scheme):
         """A window of that size, in that scheme."""
         width, height, phone = VIEWS[name]
+        self.width = width
         self.call("Emulation.setDeviceMetricsOverride", width=width,
                   height=height, deviceScaleFactor=1, mobile=phone)
         self.call("Emulation.setEmulatedMedia", media="screen", features=[
             {"name": "prefers-color-scheme", "value": scheme}])
+
+    def inspect(self):
+        """What is wrong with the page as it is now."""
+        return self.run(INSPECT.replace("WIDTH", str(self.width)))
 
     def open(self, path):
         """Load a page."""
@@ -342,7 +349,7 @@ class Reader:
         browser = self.browser
         browser.view(view, scheme)
         browser.open(path)
-        for complaint in browser.run(INSPECT):
+        for complaint in browser.inspect():
             self.wrong(where, complaint)
         for complaint in browser.complaints():
             self.wrong(where, complaint)
@@ -534,7 +541,7 @@ class Reader:
                 self.check(where, said.startswith(known + " is broken")
                            if known else "survives" in said,
                            f"schedule {number + 1}: \"{said}\"")
-            for complaint in browser.run(INSPECT):
+            for complaint in browser.inspect():
                 self.wrong(where + ", played", complaint)
             for design, counts in (expected or {}).items():
                 self.check(where, browser.run(f"Race.all('{design}')")
