@@ -77,6 +77,8 @@ check "a run that passes exits with 0" status 0 "$program" -t 'pass*'
 cp "$tmp/out" "$tmp/pass.ktap"
 check "a skipped test is no failure" status 0 "$program" -t 'skip*'
 check "a filter that matches nothing exits with 1" status 1 "$program" -t nothing
+check "several filters select what any of them does" status 0 "$program" -l -v once -v 'nothing' -t 'pass_m*' -t pass_once
+check "and no more" last_line_is "once pass_once 5"
 check "a list does not run anything" status 0 "$program" -l
 
 summary=$here/ktap-summary

@@ -27,8 +27,14 @@ static const struct harness_ops *ops;
 static struct test *tests;
 static struct test **tests_tail = &tests;
 
-static const char *only_group;	/* -v */
-static const char *only_tests = "*";	/* -t */
+/* What -v or -t named; nothing: everything */
+struct filter {
+	const char *glob[64];
+	size_t globs;
+};
+
+static struct filter only_groups;	/* -v */
+static struct filter only_tests;	/* -t */
 static unsigned int time_factor = 1;	/* -x */
 
 void harness_register(struct test *t)
@@ -187,11 +193,31 @@ static enum result run_test(const struct test *t, const char *group, int nr)
 
 /* --- groups and the whole run --------------------------------------------- */
 
+static void add_glob(struct filter *f, const char *glob)
+{
+	if (f->globs == sizeof(f->glob) / sizeof(*f->glob)) {
+		fprintf(stderr, "more than %zu names; use a * in one\n",
+			f->globs);
+		exit(2);
+	}
+	f->glob[f->globs++] = glob;
+}
+
+static bool passes(const struct filter *f, const char *name)
+{
+	size_t i;
+
+	for (i = 0; i < f->globs; i++)
+		if (!fnmatch(f->glob[i], name, 0))
+			return true;
+	return !f->globs;
+}
+
 static bool selected(const struct test *t, const char *group, bool variant)
 {
 	if (t->group ? strcmp(t->group, group) : !variant)
 		return false;
-	return !fnmatch(only_tests, t->name, 0);
+	return passes(&only_tests, t->name);
 }
 
 /* A group that some test names is no variant. */
@@ -210,7 +236,7 @@ static int count_selected(const char *group)
 	const struct test *t;
 	int n = 0;
 
-	if (only_group && strcmp(only_group, group))
+	if (!passes(&only_groups, group))
 		return 0;
 	for (t = tests; t; t = t->next)
 		n += selected(t, group, is_variant(group));
@@ -271,10 +297,10 @@ static void list_all(void)
 static void usage(const char *name)
 {
 	fprintf(stderr,
-		"usage: %s [-l] [-v GROUP] [-t GLOB] [-x FACTOR]\n"
+		"usage: %s [-l] [-v GROUP]... [-t GLOB]... [-x FACTOR]\n"
 		"  -l         list the tests: group, name, limit in seconds\n"
-		"  -v GROUP   only this variant (or other group)\n"
-		"  -t GLOB    only tests whose name matches\n"
+		"  -v GROUP   only this variant (or other group), or these\n"
+		"  -t GLOB    only tests whose name matches one\n"
 		"  -x FACTOR  multiply every time limit\n", name);
 	exit(2);
 }
@@ -305,9 +331,9 @@ int harness_main(int argc, char **argv, const struct harness_ops *o)
 		if (opt == 'l')
 			list = true;
 		else if (opt == 'v')
-			only_group = optarg;
+			add_glob(&only_groups, optarg);
 		else if (opt == 't')
-			only_tests = optarg;
+			add_glob(&only_tests, optarg);
 		else if (opt == 'x' && atoi(optarg) > 0)
 			time_factor = atoi(optarg);
 		else
