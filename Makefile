@@ -10,9 +10,11 @@
 #   KDIR= VMLINUZ= [MODULES=]   a kernel of your own instead
 #   VARIANTS="spinlock rcu-list"  THREADS=1,2  QUICK=1   what bench measures
 #   ACCEL=tcg|kvm  CPUS=n       how the guest runs
+#   ONLY='no-*'  PART=1/4  which mutants
 #   SETUP=no            install nothing, name what is missing
 #   V=1                 show everything
 export KERNEL KDIR VMLINUZ MODULES VARIANTS THREADS QUICK ACCEL CPUS SETUP V
+export ONLY PART
 
 own     := $(if $(KDIR)$(VMLINUZ),own)
 kernel  := $(or $(own),$(KERNEL),6.12)
@@ -76,6 +78,12 @@ prepare: ## everything check needs, short of booting
 lint: ## checkpatch, sparse, kernel-doc, shellcheck
 	@vm/setup --quiet build vm lint
 	@tools/lint
+
+.PHONY: mutants
+mutants: ## break one rule after the other: which test notices? (ONLY=GLOB)
+	@vm/setup --quiet build vm mutants
+	@vm/prepare 6.12
+	@tests/run-mutants
 
 .PHONY: model
 model: ## check the populate/invalidate protocol with spin
