@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: GPL-2.0
 """Make pages of the book's HTML.
 
-pages.py BODY BOOK EDITION OUT
+pages.py BODY BOOK EDITION OUT PAPER
 
 BODY is what pandoc writes with --section-divs, BOOK the document as pandoc's
 JSON (for its title, subtitle and lang). In OUT there will be
@@ -11,6 +11,8 @@ JSON (for its title, subtitle and lang). In OUT there will be
   index.html, NN-name.html ..., answers.html
                a page for each chapter, with book.css, book.js, race.js and
                search-index.js, which also work from a folder
+
+and PAPER is the file to make a PDF of.
 
 Fails when an identifier is there twice, a link leads nowhere, or the pages
 weigh more than a phone should have to load.
@@ -259,7 +261,7 @@ class Book:
         known = {"lang": html.escape(self.meta["lang"], quote=True),
                  "description": html.escape(self.meta["subtitle"], quote=True),
                  "edition": html.escape(self.meta["edition"]), "turn": "",
-                 "scripts": "", **parts}
+                 "heading": "", "scripts": "", **parts}
         return re.sub(r"@(\w+)@", lambda found: known[found.group(1)],
                       self.template)
 
@@ -279,7 +281,18 @@ class Book:
             title=html.escape(self.meta["title"]),
             head=f"<style>\n{read('book.css')}</style>", top="",
             contents=contents(self.pages, one_file=True),
-            body=self.heading() + self.body, scripts=scripts)
+            heading=self.heading(), body=self.body, scripts=scripts)
+
+    def on_paper(self):
+        """book.html for WeasyPrint, which knows no variables in shorthands
+        and trips over currentColor in drawings: with what they stand for."""
+        text = self.in_one_file()
+        sheet = read("book.css")
+        ink = dict(re.findall(r"--([a-z]+): ([^;]+);",
+                              sheet[sheet.index("@media print"):]))
+        text = re.sub(r"var\(--([a-z]+)\)",
+                      lambda found: ink.get(found.group(1), "#222"), text)
+        return text.replace("currentColor", "#222")
 
     def chapter(self, name, title, body, current):
         """A page of its own."""
@@ -327,7 +340,7 @@ class Book:
 
 def main(arguments):
     """Write all pages."""
-    body, document, edition, out = arguments
+    body, document, edition, out, paper = arguments
     out = pathlib.Path(out)
     meta = json.loads(pathlib.Path(document).read_text(encoding="utf-8"))
     book = Book(pathlib.Path(body).read_text(encoding="utf-8"),
@@ -354,6 +367,7 @@ def main(arguments):
             sys.exit(f"{what}: {size // 1000} kB, more than "
                      f"{LIMIT // 1000}. The largest: " + ", ".join(
                          f"{name} {sizes[name] // 1000} kB" for name in most))
+    pathlib.Path(paper).write_text(book.on_paper(), encoding="utf-8")
     for name, text in {**files, "book.html": whole}.items():
         (out / name).write_text(text, encoding="utf-8")
 
