@@ -302,9 +302,13 @@ local function console(chapter, block)
     complain(chapter.file, line, 'commands that are run need an identifier ' ..
              'such as #cmd:name')
   end
-  local out, typed = {}, false
+  local out, typed, typing = {}, false, false
   for row in (block.text .. '\n'):gmatch('(.-)\n') do
     local prompt, command = row:match('^([$#] )(.*)')
+    if not prompt and typing then
+      prompt, command = row:match('^(> )(.*)')  -- the line above goes on
+    end
+    typing = command ~= nil
     typed = typed or command ~= nil
     out[#out + 1] = command and
       ('<span class="prompt">%s</span><kbd>%s</kbd>')

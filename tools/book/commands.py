@@ -85,19 +85,21 @@ def cut(output):
     for line in output.replace("\r", "").split("\n"):
         if line.startswith(MARK):
             # the newline before the mark is ours
-            if text and text[-1] == "":
+            if text and not text[-1]:
                 text.pop()
             parts.append((text, line[1:].strip()))
             text = []
         else:
-            text.append(line.rstrip())
+            text.append(line)
     return parts, text
 
 
 def fits(line, expected):
     """Does a line of output look as the page says?"""
     pattern = ".*".join(re.escape(part) for part in expected.split("…"))
-    return re.fullmatch(pattern, line) is not None
+    # blanks at the end are not seen, but "…" may stand for them
+    return bool(re.fullmatch(pattern, line) or
+                re.fullmatch(pattern, line.rstrip()))
 
 
 def compare(printed, expected):
@@ -129,7 +131,7 @@ def judge(block, output):
             return [f"{block.chapter}:{line}: \"{text}\" did not end; it had "
                     "printed:"] + rest[-15:]
         printed, status = part
-        while printed and not printed[-1]:
+        while printed and not printed[-1].strip():
             printed.pop()
         wrong = compare(printed, expected)
         if wrong:
