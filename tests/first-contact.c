@@ -69,7 +69,8 @@ static void device_read(void)
 
 static void page_out(void)
 {
-	must(!madvise(p + 2 * MMU_PAGE, MMU_PAGE, MADV_PAGEOUT), "MADV_PAGEOUT");
+	must(!madvise(p + 2 * MMU_PAGE, MMU_PAGE, MADV_PAGEOUT),
+	     "MADV_PAGEOUT");
 }
 
 static void protect(void)
@@ -79,7 +80,8 @@ static void protect(void)
 
 static void unprotect(void)
 {
-	must(!mprotect(p, PAGES * MMU_PAGE, PROT_READ | PROT_WRITE), "mprotect");
+	must(!mprotect(p, PAGES * MMU_PAGE, PROT_READ | PROT_WRITE),
+	     "mprotect");
 }
 
 /* The child keeps its copy until the parent has written. */
