@@ -574,11 +574,23 @@ local function scrolled(content)
     { html('</div>') }
 end
 
+-- How wide a column is follows from what stands in it, not from how many
+-- dashes were typed.
+local function free_columns(blocks)
+  return pandoc.walk_block(pandoc.Div(blocks), {
+    Table = function(element)
+      for i, spec in ipairs(element.colspecs) do
+        element.colspecs[i] = { spec[1], nil }
+      end
+      return element
+    end }).content
+end
+
 local function table_figure(chapter, div, content)
   local label, line = count(chapter, 'tbl', div)
   need_caption(chapter, div, label, line)
   return figure(chapter, table.concat(div.classes, ' '), label, div, nil,
-                scrolled(pandoc.List(content))), line
+                scrolled(free_columns(content))), line
 end
 
 -- What is the same elsewhere is known at the end; until then, an empty table.

@@ -59,7 +59,7 @@ function schedule(design, steps) {
 }
 
 function summary() {
-	var lines = ["| design | interleavings | that break G1 | that break G2 | " +
+	var lines = ["| design | orders | break G1 | break G2 | " +
 		     "for instance |",
 		     "|--------|---|---|---|------|"];
 
