@@ -838,10 +838,12 @@ local function unused(meta)
     end
   end
   if #folders_of_code == 0 then return end
-  local ok, found = pcall(pandoc.pipe, 'grep', { '-rlE', '--include=*.[ch]',
-    '^\\s*/\\*\\s*region:', table.unpack(folders_of_code) }, '')
+  local ok, found = pcall(pandoc.pipe, 'grep', { '-rlIE',
+    '^\\s*(/\\*|#|//)\\s*region:', table.unpack(folders_of_code) }, '')
   for path in (ok and found or ''):gmatch('[^\n]+') do
-    for _, unit in ipairs(region.units(path) or {}) do
+    local units, why, where = region.units(path)
+    if not units then complain(path, where, '%s', why) end
+    for _, unit in ipairs(units or {}) do
       if unit.marked and not coverage.is_shown(path, unit) then
         left = left + 1
         rule(meta, 'unused-regions', path, unit.first - 1,
