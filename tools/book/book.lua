@@ -569,9 +569,9 @@ local function question(chapter, div, kind, class)
   return pandoc.List { pandoc.Div(asked, pandoc.Attr(id, { class })) }
 end
 
-local function scrolled(content)
-  return { html('<div class="scroll" tabindex="0">') } .. content ..
-    { html('</div>') }
+local function scrolled(content, label)
+  return { html(('<div class="scroll" tabindex="0" role="region" ' ..
+    'aria-label="%s">'):format(label)) } .. content .. { html('</div>') }
 end
 
 -- How wide a column is follows from what stands in it, not from how many
@@ -590,7 +590,7 @@ local function table_figure(chapter, div, content)
   local label, line = count(chapter, 'tbl', div)
   need_caption(chapter, div, label, line)
   return figure(chapter, table.concat(div.classes, ' '), label, div, nil,
-                scrolled(free_columns(content))), line
+                scrolled(free_columns(content), label)), line
 end
 
 -- What is the same elsewhere is known at the end; until then, an empty table.
@@ -970,7 +970,7 @@ function Pandoc(doc)
     end
   end
   if #answers > 0 then
-    blocks:insert(pandoc.Header(1, { pandoc.Str('Answers to the quizzes') },
+    blocks:insert(pandoc.Header(1, { pandoc.Str('Answers') },
                                 pandoc.Attr('answers', {}, { file = 'answers' })))
     blocks:extend(answers)
   end

@@ -9,7 +9,7 @@ prose.py names LIST KERNELS OURS CHAPTER...
     looks up what stands in backticks and looks like an identifier. KERNELS is
     "6.1=FILE 6.12=FILE": files with all names of a kernel; OURS has those of
     this repository; LIST is chapters/identifiers.txt
-prose.py links CHAPTER...
+prose.py links CHAPTER|BIBLIOGRAPHY...
     looks at the form of links to other sites, and for paths of this
     repository in backticks
 
@@ -192,24 +192,35 @@ def names(listed_in, kernels, ours, paths):
     return 1 if problems else 0
 
 
+def links_of(path):
+    """Yield (number, address) for links to elsewhere, in a chapter or a
+    bibliography."""
+    if str(path).endswith(".bib"):
+        for number, line in enumerate(pathlib.Path(path).read_text(
+                encoding="utf-8").splitlines(), 1):
+            for link in re.findall(r"\burl\s*=\s*[{\"]([^}\"]*)", line):
+                yield number, link
+        return
+    for number, line, code in lines_of(path):
+        if not code:
+            for link in re.findall(r"\]\((?!#)([^)\s]*)|<(https?:[^>]*)>",
+                                   line):
+                yield number, link[0] or link[1]
+
+
 def links(paths):
     """The form of external links; paths of this repository."""
     problems, looked = [], 0
     tops = {entry.name for entry in pathlib.Path(".").iterdir()} - {"build"}
     for path in paths:
-        for number, line, code in lines_of(path):
-            if code:
-                continue
-            for link in re.findall(r"\]\((?!#)([^)\s]*)|<(https?:[^>]*)>",
-                                   line):
-                link = link[0] or link[1]
-                looked += 1
-                parts = urllib.parse.urlsplit(link)
-                if parts.scheme not in ("https", "http") or \
-                        not re.fullmatch(r"[\w.-]+\.\w+", parts.netloc) or \
-                        re.search(r"[\s<>\"]", link):
-                    problems.append(f"{path}:{number}: \"{link}\" is no "
-                                    "address that a browser can open")
+        for number, link in links_of(path):
+            looked += 1
+            parts = urllib.parse.urlsplit(link)
+            if parts.scheme not in ("https", "http") or \
+                    not re.fullmatch(r"[\w.-]+\.\w+", parts.netloc) or \
+                    re.search(r"[\s<>\"]", link):
+                problems.append(f"{path}:{number}: \"{link}\" is no "
+                                "address that a browser can open")
         for number, piece in backticks(path):
             if PATH.match(piece) and piece.split("/")[0] in tops and \
                     not re.match(r"include/(linux|trace|uapi|asm)", piece):
