@@ -8,6 +8,7 @@
 #   KERNEL=6.1|6.12     one kernel (check: both; the others: 6.12);
 #                       debug-kasan|debug-kcsan for check-debug
 #   KDIR= VMLINUZ= [MODULES=]   a kernel of your own instead
+#   ARGS="-v rcu-list -t g2_*"  some tests (check, check-debug)
 #   VARIANTS="spinlock rcu-list"  THREADS=1,2  QUICK=1   what bench measures
 #   ACCEL=tcg|kvm  CPUS=n       how the guest runs
 #   ONLY='no-*'  PART=1/4  which mutants
@@ -19,6 +20,7 @@ export ONLY PART
 own     := $(if $(KDIR)$(VMLINUZ),own)
 kernel  := $(or $(own),$(KERNEL),6.12)
 kernels := $(or $(own),$(KERNEL),6.1 6.12)
+tests := $(if $(ARGS),-- $(ARGS))
 debug-kernels := $(or $(filter debug-%,$(KERNEL)),debug-kasan debug-kcsan)
 
 # One kernel's name reaches every script the same way.
@@ -45,13 +47,13 @@ doctor: ## what this machine can do, and what is missing (changes nothing)
 .PHONY: check
 check: ## build for both kernels, boot both, run the whole test suite
 	@vm/prepare $(kernels)
-	@tests/run-suite $(kernels)
+	@tests/run-suite $(kernels) $(tests)
 
 .PHONY: check-debug
 check-debug: ## the suite on kernels with lockdep, KASAN, KCSAN (KERNEL=debug-kasan)
 	@vm/debug-kernel $(debug-kernels:debug-%=%)
 	@vm/prepare $(debug-kernels)
-	@tests/run-debug $(debug-kernels)
+	@tests/run-debug $(debug-kernels) $(tests)
 
 .PHONY: bench
 bench: ## measure the variants, draw the figures, write build/report/index.html
