@@ -87,6 +87,10 @@ mutants: ## break one rule after the other: which test notices? (ONLY=GLOB)
 	@vm/prepare 6.12
 	@tests/run-mutants
 
+.PHONY: ci-full
+ci-full: ## all there is, two hours or so: CI with nothing left out, fuzz, soak
+	@CI_WHOLE=y .ci/run
+
 .PHONY: model
 model: ## check the populate/invalidate protocol with spin
 	@vm/setup --quiet model
