@@ -111,8 +111,8 @@ check-book: ## the book's names, spelling, links, EPUB, and all pages in a brows
 	@vm/setup --quiet book check-book
 	@tools/check-book
 
-.PHONY: check-book-commands
-check-book-commands: ## type the commands of the book and compare (boots the VM)
+.PHONY: try-book
+try-book: ## type the commands of the book, in a VM too, and compare
 	@tools/check-book --commands
 
 .PHONY: setup

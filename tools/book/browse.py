@@ -112,6 +112,17 @@ INSPECT = r"""(wide => {
       bad.push(`hard to read, contrast ${ratio.toFixed(1)}: ` + where(element));
     }
   }
+  for (const shape of document.querySelectorAll(
+      'main svg :is(path, line, polyline, polygon, rect, circle, ellipse)')) {
+    const style = getComputedStyle(shape), ground = behind(shape.closest('svg'));
+    const inks = [style.stroke, style.fill].filter(
+      ink => ink.startsWith('rgb') && rgba(ink)[3] > 0.1);
+    const key = 'shape ' + inks + ground;
+    if (shape.closest('defs, clipPath, mask') || !inks.length || seen.has(key) ||
+        inks.some(ink => contrast(rgba(ink), ground) >= 1.2)) continue;
+    seen.add(key);
+    bad.push(`nobody sees it, ${inks} on ${ground.slice(0, 3)}: ` + where(shape));
+  }
   let level = 0;
   for (const heading of document.querySelectorAll('main :is(h1,h2,h3,h4)')) {
     const now = +heading.tagName[1];
