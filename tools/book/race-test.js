@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0
 // Do the rules in race.js say what the book and the models say?
 //
-//	mujs race-test.js FOLDER CHECKS		CHECKS: file with model/run's checks
+//	mujs race-test.js FOLDER CHECKS [TRACE...]
+//						CHECKS: file with model/run's checks;
+//						TRACE: counterexamples it has found
 //	mujs race-test.js FOLDER counts		what all interleavings come to, as
 //						JSON, for the browser to agree with
 //
@@ -18,6 +20,7 @@ if (scriptArgs[1] === "counts") {
 }
 
 var checks = read(scriptArgs[1]), failed = 0, tested = 0;
+var traces = read_traces(scriptArgs.slice(2));
 
 function expect(what, is, wanted) {
 	tested++;
@@ -68,8 +71,6 @@ Race.PRESETS.forEach(function (preset) {
 
 	expect(what + " ends", Race.done(last), true);
 	expect(what, last.broken[0] || "", preset.breaks);
-	expect(what + " has a model, if it breaks anything",
-	       preset.model !== undefined, preset.breaks !== "");
 	if (!preset.model)
 		return;
 	expect(what + ": model/run expects a counterexample in " + preset.model,
@@ -79,7 +80,42 @@ Race.PRESETS.forEach(function (preset) {
 		return word[2] === "counterexample" &&
 			[word[0], word[3], word[4]].join(" ") === preset.model;
 	}), true);
+	if (traces[preset.model])
+		expect(what + ": turns, up to where it breaks, as spin has them",
+		       turns(until_broken(preset, states)), traces[preset.model]);
 });
+
+// Whose turns follow each other: PPIIIP is PIP
+function turns(steps) {
+	return steps.replace(/M/g, "").replace(/(.)\1+/g, "$1");
+}
+
+function until_broken(preset, states) {
+	var last = 0;
+
+	while (!states[last].broken.length)
+		last++;
+	return preset.steps.slice(0, last);
+}
+
+// A trace of model/run: populate to the left, invalidate to the right; what is
+// in parentheses is done by the memory, and "!!" is the verdict
+function read_traces(paths) {
+	var found = {};
+
+	paths.forEach(function (path) {
+		var lines = read(path).split("\n");
+		var title = /^(\S+)\.pml, (\S+): counterexample to (\S+)/.exec(lines[0]);
+
+		found[[title[1], title[3], title[2]].join(" ")] = turns(
+			lines.slice(4).filter(function (line) {
+				return /^ *[^ (!]/.test(line);
+			}).map(function (line) {
+				return line[0] === " " ? "I" : "P";
+			}).join(""));
+	});
+	return found;
+}
 
 print("race-test: " + (tested - failed) + " passed, " + failed + " failed");
 if (failed)

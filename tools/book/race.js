@@ -50,14 +50,17 @@ var Race = (function () {
 
 	var ORDER = ["count", "sequence", "both", "record", "record-no-barriers"];
 
-	// Known schedules. "model" names the check of model/run that found the same.
+	// Known schedules. "model" names the check of model/run whose shortest
+	// counterexample this is.
 	var PRESETS = [
 		{ design: "count", steps: "PPIIIIIPP", breaks: "G2",
 		  name: "all of it in the gap",
 		  model: "spinlock G2 COUNTER_ONLY" },
-		{ design: "sequence", steps: "IIPPPIIIP", breaks: "G1",
-		  name: "all of the populate inside",
+		{ design: "sequence", steps: "PPIIPIIIP", breaks: "G1",
+		  name: "the check while it runs",
 		  model: "spinlock G1 SEQUENCE_ONLY" },
+		{ design: "sequence", steps: "IIPPPIIIP", breaks: "G1",
+		  name: "all of the populate inside" },
 		{ design: "both", steps: "PPIIIIIPPPPP", breaks: "",
 		  name: "all of it in the gap" },
 		{ design: "both", steps: "PPIIPIIIPPPP", breaks: "",
@@ -66,7 +69,7 @@ var Race = (function () {
 		  name: "the walk of start misses the table" },
 		{ design: "record", steps: "PIIIIPPIP", breaks: "",
 		  name: "the walk of end misses the table" },
-		{ design: "record-no-barriers", steps: "IIPPPPIII", breaks: "G1",
+		{ design: "record-no-barriers", steps: "PIIPPPIII", breaks: "G1",
 		  name: "the record is seen late",
 		  model: "split-ptl G1 NO_B+X86" },
 		{ design: "record-no-barriers", steps: "PIIIIPPIP", breaks: "G2",
