@@ -802,8 +802,9 @@ local function link(chapter, blocks)
   local filled = pandoc.walk_block(pandoc.Div(blocks), {
     Div = function(div)
       if div.classes:includes('twins') then
-        return twin_table(div, coverage.said[div.attributes.file .. ' ' ..
-                                             div.attributes.as] or {})
+        local pair = div.attributes.file .. ' ' .. div.attributes.as
+        div.attributes = {}     -- HTML has another meaning for "as"
+        return twin_table(div, coverage.said[pair] or {})
       end
     end })
   return pandoc.walk_block(filled, { Link = follow }).content
