@@ -35,6 +35,7 @@ EXPORT_TRACEPOINT_SYMBOL_GPL(my_mmu_zap_page);
 EXPORT_TRACEPOINT_SYMBOL_GPL(my_mmu_zap_range);
 EXPORT_TRACEPOINT_SYMBOL_GPL(my_mmu_invalidate_start);
 EXPORT_TRACEPOINT_SYMBOL_GPL(my_mmu_invalidate_end);
+EXPORT_TRACEPOINT_SYMBOL_GPL(my_mmu_age);
 EXPORT_TRACEPOINT_SYMBOL_GPL(my_mmu_rmap_invalidate);
 
 DEFINE_PER_CPU(struct my_mmu_counters, my_mmu_counters);

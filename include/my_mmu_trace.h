@@ -5,6 +5,8 @@
  * perf record -e 'my_mmu:*', or /sys/kernel/tracing/events/my_mmu/.
  *
  * @dev in the events is the external MMU: equal values are the same one.
+ * @mmap_locked: somebody holds the mmap_lock of the mirrored process, not
+ * necessarily the task at hand, and not necessarily for writing.
  */
 #undef TRACE_SYSTEM
 #define TRACE_SYSTEM my_mmu
@@ -147,6 +149,7 @@ DECLARE_EVENT_CLASS(my_mmu_invalidate,
 		__field(unsigned long, end)
 		__field(int, event)
 		__field(bool, blockable)
+		__field(bool, mmap_locked)
 	),
 	TP_fast_assign(
 		__entry->dev = dev;
@@ -154,10 +157,12 @@ DECLARE_EVENT_CLASS(my_mmu_invalidate,
 		__entry->end = range->end;
 		__entry->event = range->event;
 		__entry->blockable = mmu_notifier_range_blockable(range);
+		__entry->mmap_locked = rwsem_is_locked(&dev->mm->mmap_lock);
 	),
-	TP_printk("dev=%p start=%lx end=%lx event=%s blockable=%d",
+	TP_printk("dev=%p start=%lx end=%lx event=%s blockable=%d mmap_lock=%d",
 		  __entry->dev, __entry->start, __entry->end,
-		  show_my_mmu_event(__entry->event), __entry->blockable)
+		  show_my_mmu_event(__entry->event), __entry->blockable,
+		  __entry->mmap_locked)
 );
 
 DEFINE_EVENT(my_mmu_invalidate, my_mmu_invalidate_start,
@@ -168,6 +173,27 @@ DEFINE_EVENT(my_mmu_invalidate, my_mmu_invalidate_end,
 	TP_PROTO(struct my_mmu_dev *dev,
 		 const struct mmu_notifier_range *range),
 	TP_ARGS(dev, range));
+
+/* The VM asks for accessed bits; @clear: and takes them away. */
+TRACE_EVENT(my_mmu_age,
+	TP_PROTO(struct my_mmu_dev *dev, unsigned long start,
+		 unsigned long end, bool clear),
+	TP_ARGS(dev, start, end, clear),
+	TP_STRUCT__entry(
+		__field(void *, dev)
+		__field(unsigned long, start)
+		__field(unsigned long, end)
+		__field(bool, clear)
+	),
+	TP_fast_assign(
+		__entry->dev = dev;
+		__entry->start = start;
+		__entry->end = end;
+		__entry->clear = clear;
+	),
+	TP_printk("dev=%p start=%lx end=%lx clear=%d", __entry->dev,
+		  __entry->start, __entry->end, __entry->clear)
+);
 
 TRACE_EVENT(my_mmu_rmap_invalidate,
 	TP_PROTO(struct my_mmu_dev *dev, unsigned long pfn,

@@ -469,6 +469,7 @@ static int my_mmu_age(struct mmu_notifier *mn, unsigned long start,
 	int young = 0, asked = 0;
 
 	my_mmu_count(aging);
+	trace_my_mmu_age(&m->dev, start, end, clear);
 	rcu_read_lock();
 	my_mmu_for_each_table(&m->dev, t, index, start, end) {
 		my_mmu_spin_lock(&t->lock);
