@@ -220,3 +220,28 @@ TEST(stack_of_the_process, 10)
 	EXPECT_EQ(*(volatile uint64_t *)&here, stamp(2, 2), "it has changed");
 	verify(fd, (char *)((uintptr_t)&here & ~4095ul), 1);
 }
+
+/*
+ * Below the stack there is nothing until the CPU goes there. (A page lookup
+ * below it makes new kernels print a warning, so the device does not try.)
+ */
+TEST(stack_grows_under_the_device, 10)
+{
+	size_t len = 512 * MMU_PAGE;
+	int fd = attached(), i;
+	char *p = map_reserve(len, MMU_PAGE) + len - 4 * MMU_PAGE;
+
+	ASSERT_EQ(munmap(p - len + 4 * MMU_PAGE, len), 0, "room to grow");
+	p = mmap(p, 4 * MMU_PAGE, PROT_READ | PROT_WRITE, MAP_PRIVATE |
+		 MAP_ANONYMOUS | MAP_GROWSDOWN | MAP_FIXED, -1, 0);
+	ASSERT_NE(p, MAP_FAILED, "mmap");
+	cpu_stamp(p, 4, 1);
+	populate(fd, p, 4, WRITE);
+	for (i = 1; i <= 8; i++)
+		cpu_stamp(p - i * MMU_PAGE, 1, i + 1);
+	device_sees(fd, p, 4, 1);
+	device_sees(fd, p - 8 * MMU_PAGE, 1, 9);
+	device_stamp(fd, p - 8 * MMU_PAGE, 12, 20);
+	cpu_sees(p - 8 * MMU_PAGE, 12, 20);
+	verify(fd, p - 8 * MMU_PAGE, 12);
+}

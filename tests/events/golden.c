@@ -1,0 +1,144 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * golden.c - the tables that are right, and how another one differs
+ */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/utsname.h>
+
+#include "events.h"
+
+#define MAX_LINES	200
+#define MADE_ON		"# Linux: "	/* in the head of each file */
+#define BY_COLUMN	71	/* as row_text() has it */
+
+/* The files are part of the program: the guest needs nothing else. */
+#define GOLDEN(symbol, file)						\
+	asm(".pushsection .rodata\n"					\
+	    ".global " #symbol "\n"					\
+	    #symbol ": .incbin \"" file "\"\n"				\
+	    ".byte 0\n"							\
+	    ".popsection\n")
+
+GOLDEN(golden_6_1, "events/6.1.events");
+GOLDEN(golden_6_12, "events/6.12.events");
+GOLDEN(golden_debug, "events/debug.events");
+
+static const char *section(const char *file, const char *scenario)
+{
+	char title[64];
+	const char *p;
+
+	snprintf(title, sizeof(title), "\n== %s\n", scenario);
+	p = strstr(file, title);
+	return p ? p + strlen(title) : NULL;
+}
+
+/* Up to the empty line, or the end. */
+static const char *copy_section(const char *from)
+{
+	static char buf[MAX_TABLE];
+	const char *end = strstr(from, "\n\n");
+
+	snprintf(buf, sizeof(buf), "%.*s",
+		 end ? (int)(end + 1 - from) : (int)strlen(from), from);
+	return buf;
+}
+
+const char *golden_of(const char *scenario, char *release, size_t size)
+{
+	const char *file = NULL, *found = NULL, *made_on;
+	struct utsname u;
+
+	uname(&u);
+	if (!strncmp(u.release, "6.1.", 4))
+		file = golden_6_1;
+	else if (!strncmp(u.release, "6.12.", 5))
+		file = golden_6_12;
+	if (!file)
+		skip("no table for kernel %s: see tests/update-events",
+		     u.release);
+	made_on = strstr(file, MADE_ON) + strlen(MADE_ON);
+	snprintf(release, size, "%.*s", (int)strcspn(made_on, "\n"), made_on);
+	if (strstr(u.release, "debug"))
+		found = section(golden_debug, scenario);
+	if (!found)
+		found = section(file, scenario);
+	return found ? copy_section(found) : NULL;
+}
+
+/* --- a unified diff ------------------------------------------------------- */
+
+struct lines {
+	char *line[MAX_LINES];
+	int nr;
+};
+
+/* Functions are inlined as the compiler likes: without @with_by, no names. */
+static void split(struct lines *l, const char *text, bool with_by)
+{
+	char *copy = strdup(text), *line, *state = NULL, *end;
+
+	l->nr = 0;
+	for (line = strtok_r(copy, "\n", &state); line;
+	     line = strtok_r(NULL, "\n", &state)) {
+		if (!with_by && line[0] == ' ' && strlen(line) > BY_COLUMN)
+			line[BY_COLUMN] = '\0';
+		for (end = line + strlen(line); end > line && end[-1] == ' ';)
+			*--end = '\0';
+		ASSERT_LT(l->nr, MAX_LINES, "a table of fewer lines");
+		l->line[l->nr++] = line;
+	}
+}
+
+static void show(char sign, const char *line)
+{
+	note("  %c%s", sign, line);
+}
+
+/* Lengths of longest common subsequences of the tails. */
+static unsigned char tails[MAX_LINES + 1][MAX_LINES + 1];
+
+static void measure(const struct lines *a, const struct lines *b)
+{
+	unsigned char skip_a, skip_b;
+	int i, j;
+
+	memset(tails, 0, sizeof(tails));
+	for (i = a->nr - 1; i >= 0; i--) {
+		for (j = b->nr - 1; j >= 0; j--) {
+			skip_a = tails[i + 1][j];
+			skip_b = tails[i][j + 1];
+			tails[i][j] = skip_a > skip_b ? skip_a : skip_b;
+			if (!strcmp(a->line[i], b->line[j]))
+				tails[i][j] = tails[i + 1][j + 1] + 1;
+		}
+	}
+}
+
+bool golden_differs(const char *want, const char *seen, bool with_by)
+{
+	static struct lines a, b;
+	int i = 0, j = 0;
+
+	split(&a, want, with_by);
+	split(&b, seen, with_by);
+	measure(&a, &b);
+	if (tails[0][0] == a.nr && a.nr == b.nr)
+		return false;
+	note("--- as in tests/events");
+	note("+++ as seen");
+	while (i < a.nr || j < b.nr) {
+		if (i < a.nr && j < b.nr && !strcmp(a.line[i], b.line[j])) {
+			show(' ', a.line[i++]);
+			j++;
+		} else if (j == b.nr ||
+			   (i < a.nr && tails[i + 1][j] >= tails[i][j + 1])) {
+			show('-', a.line[i++]);
+		} else {
+			show('+', b.line[j++]);
+		}
+	}
+	return true;
+}
