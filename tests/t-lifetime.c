@@ -5,6 +5,7 @@
  * Much of the verdict is given after the test, when the parent looks whether
  * anything is left.
  */
+#include <elf.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <pthread.h>
@@ -180,6 +181,75 @@ TEST(g9_handle_passed_to_a_stranger, 10)
 	EXPECT_EQ(mmu_populate(fd, p, MMU_PAGE, WRITE), -ESRCH,
 		  "the owner is dead now");
 	EXPECT_EQ(stats_of(fd).entries, 0, "and its entry gone");
+}
+
+/*
+ * 4.27 of the skeleton: TASK_SIZE is that of whoever asks. A program of 32 bits
+ * drops the last handle on memory that lies far above its own.
+ */
+static void exec_32_bits(void)
+{
+	static const uint8_t exit_0[] = {
+		0x31, 0xdb,			/* xor %ebx, %ebx */
+		0xb8, 0x01, 0x00, 0x00, 0x00,	/* mov $1, %eax */
+		0xcd, 0x80,			/* int $0x80 */
+	};
+	struct {
+		Elf32_Ehdr e;
+		Elf32_Phdr p;
+		uint8_t code[sizeof(exit_0)];
+	} program = {
+		.e = {
+			.e_ident = { 0x7f, 'E', 'L', 'F', ELFCLASS32,
+				     ELFDATA2LSB, EV_CURRENT },
+			.e_type = ET_EXEC, .e_machine = EM_386,
+			.e_version = EV_CURRENT,
+			.e_entry = 0x10000 + offsetof(typeof(program), code),
+			.e_phoff = offsetof(typeof(program), p),
+			.e_ehsize = sizeof(Elf32_Ehdr),
+			.e_phentsize = sizeof(Elf32_Phdr), .e_phnum = 1,
+		},
+		.p = {
+			.p_type = PT_LOAD, .p_vaddr = 0x10000,
+			.p_filesz = sizeof(program),
+			.p_memsz = sizeof(program),
+			.p_flags = PF_R | PF_X, .p_align = MMU_PAGE,
+		},
+	};
+	int fd = memfd_create("program", MFD_CLOEXEC);
+
+	memcpy(program.code, exit_0, sizeof(exit_0));
+	ASSERT_EQ(write(fd, &program, sizeof(program)), sizeof(program),
+		  "the program is written");
+	fexecve(fd, (char *[]){ "program", NULL }, (char *[]){ NULL });
+	skip("no programs of 32 bits (%s)", strerror(errno));
+}
+
+TEST(g5_last_detach_by_32_bits, 10)
+{
+	char *p = map_shared(N);	/* fork() leaves it alone */
+	struct gate alone;
+	int fd, status;
+	pid_t pid;
+
+	gate_init(&alone);
+	fd = attached();
+	fcntl(fd, F_SETFD, 0);
+	populate(fd, p, N, WRITE);
+	pid = spawn();
+	if (!pid) {
+		wait_at(&alone);
+		exec_32_bits();
+	}
+	close(fd);
+	fd = mmu_open();
+	EXPECT_EQ(stats_of(fd).entries, N, "the other holds what is mirrored");
+	pass(&alone);
+	ASSERT_EQ(waitpid(pid, &status, 0), pid, "the program ends");
+	if (WIFEXITED(status) && WEXITSTATUS(status) == 4)
+		_exit(4);		/* skipped in the child */
+	EXPECT_EQ(status, 0, "by itself");
+	EXPECT_EQ(stats_of(fd).entries, 0, "and its exit drops all of it");
 }
 
 /* --- the worst moments ---------------------------------------------------- */

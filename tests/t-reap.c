@@ -5,6 +5,8 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/userfaultfd.h>
+#include <pthread.h>
+#include <sched.h>
 #include <signal.h>
 #include <string.h>
 #include <sys/ioctl.h>
@@ -55,6 +57,62 @@ TEST(g10_populate_waiting_for_userfaultfd, 10)
 	start = seconds();
 	kill_and_reap(pid);
 	EXPECT_LT(seconds() - start, 2, "the waiting process can be killed");
+}
+
+/*
+ * G10: an invalidation is under way for as long as a device takes. Somebody
+ * with the same memory, but a process of its own, waits for its end: so it can
+ * be killed alone.
+ */
+static bool discarded;
+
+static void *discard(void *p)
+{
+	EXPECT_EQ(madvise(p, N * MMU_PAGE, MADV_DONTNEED), 0, "madvise");
+	__atomic_store_n(&discarded, true, __ATOMIC_RELAXED);
+	return NULL;
+}
+
+struct waiter {
+	int fd;
+	char *p;
+	char stack[16384];
+};
+
+static int populate_and_exit(void *arg)
+{
+	struct waiter *w = arg;
+
+	mmu_populate(w->fd, w->p, N * MMU_PAGE, WRITE);
+	return 0;
+}
+
+TEST(g10_populate_waiting_for_an_invalidation, 10)
+{
+	static struct waiter w;
+	pthread_t thread;
+	uint64_t before;
+	pid_t pid;
+
+	w.fd = attached();
+	w.p = map_private(N);
+	populate(w.fd, w.p, N, WRITE);
+	ASSERT_EQ(mmu_configure(w.fd, MY_MMU_SHOOTDOWN_MAX_US), 0,
+		  "a device that takes a second");
+	before = stats_of(w.fd).waits;
+	ASSERT_EQ(pthread_create(&thread, NULL, discard, w.p), 0, "a thread");
+	while (present(w.fd, w.p, N))
+		sleep_ms(1);
+	pid = clone(populate_and_exit, w.stack + sizeof(w.stack),
+		    CLONE_VM | SIGCHLD, &w);
+	ASSERT_GT(pid, 0, "clone");
+	while (stats_of(w.fd).waits == before)
+		sleep_ms(1);
+	kill_and_reap(pid);
+	EXPECT_EQ(__atomic_load_n(&discarded, __ATOMIC_RELAXED), false,
+		  "killed while the invalidation goes on");
+	pthread_join(thread, NULL);
+	verify(w.fd, w.p, N);
 }
 
 /* --- G8: invalidations that may not sleep --------------------------------- */

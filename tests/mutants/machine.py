@@ -158,8 +158,11 @@ class Known:
     def __init__(self, kernel):
         self.file = OUT / f"control-{kernel}.json"
         digest = hashlib.sha256()
+        release = BUILD / "kernel" / kernel / "release"
+        if not release.exists():
+            raise Trouble(f"the kernel {kernel} is not built; vm/prepare {kernel} does it")
         for path in source_files(ROOT) + [BUILD / "bin/mmu-tests", ROOT / "vm/run",
-                                          BUILD / f"kernel/{kernel}/release"]:
+                                          release]:
             digest.update(path.read_bytes())
         self.key = digest.hexdigest()
         self.results = {}
