@@ -424,6 +424,18 @@ static void count_bad(struct verify *v, u64 *counter, unsigned long address)
 		v->result->first_bad = address;
 }
 
+/*
+ * munmap() takes the mapping away with the lock held for writing, and the ptes
+ * later, with it held for reading: in between, the CPU still reaches the page
+ * and only the lookup does not. Let it come to its invalidation.
+ */
+static void let_munmap_finish(struct mm_struct *mm)
+{
+	if (mmap_write_lock_killable(mm))
+		return;
+	mmap_write_unlock(mm);
+}
+
 static void judge_suspect(struct verify *v, struct suspect *s)
 {
 	bool write = s->entry & MY_MMU_WRITE_OK;
@@ -431,6 +443,10 @@ static void judge_suspect(struct verify *v, struct suspect *s)
 	bool may_write = write && maps && cpu_maps(s, FOLL_WRITE);
 	bool unsettled = chain_at_work(v->dev);
 
+	if (!maps)
+		let_munmap_finish(v->dev->mm);
+	if (fatal_signal_pending(current))
+		return;
 	if (!v->dev->variant->walk(v->dev, s->address, s->address + PAGE_SIZE,
 				   suspect_unchanged, s))
 		return;		/* zapped or changed since: nothing to judge */

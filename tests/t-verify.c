@@ -1,0 +1,78 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * t-verify.c - the oracle itself: VERIFY while the address space changes
+ */
+#include <pthread.h>
+#include <stdio.h>
+#include <sys/mman.h>
+
+#include "common.h"
+
+#define N	8
+#define POINT	"/sys/kernel/debug/my_mmu/testpoint/start_counted"
+
+static char *p;
+static struct gate unmap, look;
+
+static bool someone_parked(void)
+{
+	unsigned int parked = 0;
+	FILE *f = fopen(POINT, "r");
+
+	if (f) {
+		if (fscanf(f, "arrivals %*u parked %u", &parked) != 1)
+			parked = 0;
+		fclose(f);
+	}
+	return parked;
+}
+
+static void *unmapper(void *arg)
+{
+	wait_at(&unmap);
+	ASSERT_EQ(munmap(p, N * MMU_PAGE), 0, "munmap");
+	return arg;
+}
+
+/* Nothing here may need the mmap_lock: then it would wait for the munmap(). */
+static void *verifier(void *arg)
+{
+	struct my_mmu_verify v;
+
+	wait_at(&look);
+	ASSERT_EQ(mmu_verify(*(int *)arg, NULL, 0, &v), 0, "VERIFY");
+	EXPECT_EQ(v.stale, 0, "what the CPU still maps is not stale");
+	return arg;
+}
+
+/*
+ * munmap() forgets the mapping first and calls the notifier later, with the
+ * mmap_lock shared. The zero page is what VERIFY cannot judge without it.
+ */
+TEST(g3_verify_between_mapping_and_ptes, 30)
+{
+	int fd = attached(), ms;
+	pthread_t t[2];
+
+	p = map_private(N);
+	populate(fd, p, N, 0);
+	gate_init(&unmap);
+	gate_init(&look);
+	ASSERT_EQ(pthread_create(&t[0], NULL, unmapper, NULL), 0, "a thread");
+	ASSERT_EQ(pthread_create(&t[1], NULL, verifier, &fd), 0, "a thread");
+	/* What is done once does not break COW again: that, too, would park. */
+	if (write_file(POINT, "off") || someone_parked())
+		skip("no test points");
+	write_file(POINT, "park");
+	pass(&unmap);
+	for (ms = 0; ms < 10000 && !someone_parked(); ms += 10)
+		sleep_ms(10);
+	ASSERT_EQ(someone_parked(), true, "munmap has come to the notifier");
+	pass(&look);
+	sleep_ms(200);
+	write_file(POINT, "off");
+	pthread_join(t[0], NULL);
+	pthread_join(t[1], NULL);
+	EXPECT_EQ(present(fd, p, N), 0, "the entries are gone");
+	verify(fd, p, 0);
+}
