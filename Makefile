@@ -10,12 +10,13 @@
 #   KDIR= VMLINUZ= [MODULES=]   a kernel of your own instead
 #   ARGS="-v rcu-list -t g2_*"  some tests (check, check-debug)
 #   VARIANTS="spinlock rcu-list"  THREADS=1,2  QUICK=1   what bench measures
+#   MINUTES=n SEED=0x...        how long soak runs, and with which seed
 #   ACCEL=tcg|kvm  CPUS=n       how the guest runs
 #   ONLY='no-*'  PART=1/4  which mutants
 #   SETUP=no            install nothing, name what is missing
 #   V=1                 show everything
 export KERNEL KDIR VMLINUZ MODULES VARIANTS THREADS QUICK ACCEL CPUS SETUP V
-export ONLY PART
+export ONLY PART MINUTES SEED
 
 own     := $(if $(KDIR)$(VMLINUZ),own)
 kernel  := $(or $(own),$(KERNEL),6.12)
@@ -54,6 +55,11 @@ check-debug: ## the suite on kernels with lockdep, KASAN, KCSAN (KERNEL=debug-ka
 	@vm/debug-kernel $(debug-kernels:debug-%=%)
 	@vm/prepare $(debug-kernels)
 	@tests/run-debug $(debug-kernels) $(tests)
+
+.PHONY: soak
+soak: ## stress for MINUTES=n over all variants, on KERNEL= (SEED= to repeat)
+	@vm/prepare $(kernel)
+	@tests/run-soak $(kernel)
 
 .PHONY: bench
 bench: ## measure the variants, draw the figures, write build/report/index.html

@@ -22,6 +22,8 @@
 
 const char *test_variant;
 unsigned int test_mode;
+uint64_t test_seed;
+unsigned int test_seconds;
 
 static const struct harness_ops *ops;
 static struct test *tests;
@@ -157,7 +159,7 @@ static enum result report(const struct test *t, int nr, int status,
 
 static enum result run_test(const struct test *t, const char *group, int nr)
 {
-	unsigned int limit = t->timeout_s * time_factor;
+	unsigned int limit = t->timeout_s * time_factor + test_seconds;
 	double start = now_s(), took;
 	bool in_time, after_ok;
 	int status = 0;
@@ -298,10 +300,14 @@ static void usage(const char *name)
 {
 	fprintf(stderr,
 		"usage: %s [-l] [-v GROUP]... [-t GLOB]... [-x FACTOR]\n"
+		"       [-s SEED] [-d SECONDS]\n"
 		"  -l         list the tests: group, name, limit in seconds\n"
 		"  -v GROUP   only this variant (or other group), or these\n"
 		"  -t GLOB    only tests whose name matches one\n"
-		"  -x FACTOR  multiply every time limit\n", name);
+		"  -x FACTOR  multiply every time limit\n"
+		"  -s SEED    do what the run did that said this seed\n"
+		"  -d SECONDS for tests that go on for as long as one wants\n",
+		name);
 	exit(2);
 }
 
@@ -327,7 +333,7 @@ int harness_main(int argc, char **argv, const struct harness_ops *o)
 	int opt;
 
 	ops = o;
-	while ((opt = getopt(argc, argv, "lv:t:x:")) != -1) {
+	while ((opt = getopt(argc, argv, "lv:t:x:s:d:")) != -1) {
 		if (opt == 'l')
 			list = true;
 		else if (opt == 'v')
@@ -336,6 +342,10 @@ int harness_main(int argc, char **argv, const struct harness_ops *o)
 			add_glob(&only_tests, optarg);
 		else if (opt == 'x' && atoi(optarg) > 0)
 			time_factor = atoi(optarg);
+		else if (opt == 's' && strtoull(optarg, NULL, 0))
+			test_seed = strtoull(optarg, NULL, 0);
+		else if (opt == 'd' && atoi(optarg) > 0)
+			test_seconds = atoi(optarg);
 		else
 			usage(argv[0]);
 	}

@@ -25,10 +25,14 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 /* What the running test is to use; set before it starts. */
 extern const char *test_variant;
 extern unsigned int test_mode;		/* 1 in the second run, see below */
+/* For tests of chance: 0, or what the user asks for. */
+extern uint64_t test_seed;		/* to do as it was done then */
+extern unsigned int test_seconds;	/* how long to go on */
 
 struct test {
 	const char *name;

@@ -14,6 +14,7 @@
 #include <unistd.h>
 
 #include "common.h"
+#include "stress.h"
 
 #define N	32
 #define RUN_MS	1200
@@ -135,7 +136,7 @@ static void change_pages(unsigned int gen, int (*discard)(char *, size_t))
 	}
 }
 
-static void stress(int (*discard)(char *, size_t))
+static void against_populate(int (*discard)(char *, size_t))
 {
 	double end = seconds() + RUN_MS / 1000.0;
 	pthread_t reader, filler;
@@ -170,13 +171,13 @@ static int discard_map_over(char *p, size_t len)
 TEST(g2_discard_against_populate, 30)
 {
 	s.p = map_private(N);
-	stress(discard_dontneed);
+	against_populate(discard_dontneed);
 }
 
 TEST(g2_map_fixed_against_populate, 30)
 {
 	s.p = map_private(N);
-	stress(discard_map_over);
+	against_populate(discard_map_over);
 }
 
 static int shared_file;
@@ -191,7 +192,7 @@ TEST(g2_punch_hole_against_populate, 30)
 {
 	shared_file = make_memfd(N);
 	s.p = map_fd(shared_file, N, PROT_READ | PROT_WRITE, MAP_SHARED);
-	stress(discard_punch);
+	against_populate(discard_punch);
 }
 
 /* --- write permission under fire ------------------------------------------ */
@@ -304,4 +305,11 @@ TEST_BOTH_MODES(g7_no_write_lost_under_pageout, 30)
 TEST_BOTH_MODES(g7_no_write_lost_under_eviction, 30)
 {
 	count_up(false);
+}
+
+/* --- everything at once; see stress.h ------------------------------------- */
+
+TEST_BOTH_MODES(stress_everything, 60)
+{
+	stress_run(5);
 }
