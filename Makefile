@@ -61,6 +61,11 @@ soak: ## stress for MINUTES=n over all variants, on KERNEL= (SEED= to repeat)
 	@vm/prepare $(kernel)
 	@tests/run-soak $(kernel)
 
+.PHONY: mirror-run-check
+mirror-run-check: ## stress-ng and sqlite3 with an external MMU attached to them
+	@vm/prepare $(kernel)
+	@tests/mirror-run-check $(kernel)
+
 .PHONY: bench
 bench: ## measure the variants, draw the figures, write build/report/index.html
 	@vm/setup --quiet build vm bench
