@@ -482,7 +482,7 @@ static long verify_range(struct verify *v, unsigned long start,
 /**
  * my_mmu_engine_verify() - do MY_MMU_VERIFY
  * @dev: external MMU of current->mm; the caller holds off detach
- * @arg: checked argument, and where results go
+ * @arg: checked argument, and where results go; these are 0
  *
  * Context: may sleep.
  * Return: 0 or an errno of the user ABI.
@@ -495,11 +495,6 @@ long my_mmu_engine_verify(struct my_mmu_dev *dev, struct my_mmu_verify *arg)
 
 	if (!v)
 		return -ENOMEM;
-	arg->right = 0;
-	arg->stale = 0;
-	arg->over_permissive = 0;
-	arg->unsettled = 0;
-	arg->first_bad = 0;
 	v->dev = dev;
 	v->result = arg;
 	ret = verify_range(v, arg->addr, end);

@@ -271,6 +271,8 @@ static long ioctl_query(struct my_mmu_file *f, void *arg)
 	u64 entry;
 	int err;
 
+	q->pfn = 0;
+	q->flags = 0;
 	err = check_attached(f) ?: check_range(q->addr, 1);
 	if (err)
 		return err;
@@ -289,8 +291,10 @@ static long ioctl_query(struct my_mmu_file *f, void *arg)
 static long ioctl_verify(struct my_mmu_file *f, void *arg)
 {
 	struct my_mmu_verify *v = arg;
-	int err = check_attached(f);
+	int err;
 
+	*v = (struct my_mmu_verify){ .addr = v->addr, .len = v->len };
+	err = check_attached(f);
 	if (!err && (v->addr || v->len))
 		err = check_pages(v->addr, v->len);
 	return err ?: my_mmu_engine_verify(f->dev, v);

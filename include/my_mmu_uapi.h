@@ -153,7 +153,8 @@ struct my_mmu_query {
  * Walks the device table under the variant's own locks. May be called at
  * any time, whatever else goes on in the address space.
  *
- * Errors: -EINVAL, -EFAULT, -ENOTCONN, -EIO, -ESRCH, -EINTR (killed).
+ * Errors: -EINVAL, -EFAULT, -ENOTCONN, -EIO, -ESRCH, -EINTR (killed),
+ * -ENOMEM.
  */
 struct my_mmu_verify {
 	__u64	addr;

@@ -222,6 +222,24 @@ TEST(g9_verify_refuses_bad_arguments, 10)
 	}
 }
 
+/* What a call tells is not what was there before it failed. */
+TEST(g9_results_are_written_on_error_too, 10)
+{
+	struct my_mmu_query q = { .pfn = 77, .flags = 77 };
+	struct my_mmu_verify v = {
+		.right = 77, .stale = 77, .over_permissive = 77,
+		.unsettled = 77, .first_bad = 77,
+	};
+	int fd = mmu_open();
+
+	EXPECT_EQ(mmu_ioctl(fd, MY_MMU_QUERY, &q), -ENOTCONN, "query");
+	EXPECT_EQ(q.pfn, 0, "no frame");
+	EXPECT_EQ(q.flags, 0, "no entry");
+	EXPECT_EQ(mmu_ioctl(fd, MY_MMU_VERIFY, &v), -ENOTCONN, "verify");
+	EXPECT_EQ(v.right + v.stale + v.over_permissive + v.unsettled +
+		  v.first_bad, 0, "verify has counted nothing");
+}
+
 /* What is left: one call each. */
 TEST(g9_other_calls_refuse_bad_arguments, 10)
 {
