@@ -84,11 +84,9 @@ int my_mmu_table_create(struct my_mmu_dev *dev, unsigned long address)
 
 	if (my_mmu_table_find(dev, address))
 		return 0;
+	if (my_mmu_test_point(table_create, true))
+		return -ENOMEM;
 	t = my_mmu_table_alloc(address);
-	if (my_mmu_test_point(table_create, true)) {
-		my_mmu_table_free(t);
-		t = NULL;
-	}
 	if (!t)
 		return -ENOMEM;
 	err = xa_insert(&dev->tables, address >> MY_MMU_TABLE_SHIFT, t,
