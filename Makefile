@@ -11,12 +11,13 @@
 #   ARGS="-v rcu-list -t g2_*"  some tests (check, check-debug)
 #   VARIANTS="spinlock rcu-list"  THREADS=1,2  QUICK=1   what bench measures
 #   MINUTES=n SEED=0x...        how long soak runs, and with which seed
+#   SEED=n  CALLS=n     what fuzz does; it prints the seed that it takes
 #   ACCEL=tcg|kvm  CPUS=n       how the guest runs
 #   ONLY='no-*'  PART=1/4  which mutants
 #   SETUP=no            install nothing, name what is missing
 #   V=1                 show everything
 export KERNEL KDIR VMLINUZ MODULES VARIANTS THREADS QUICK ACCEL CPUS SETUP V
-export ONLY PART MINUTES SEED
+export ONLY PART MINUTES SEED CALLS
 
 own     := $(if $(KDIR)$(VMLINUZ),own)
 kernel  := $(or $(own),$(KERNEL),6.12)
@@ -65,6 +66,11 @@ soak: ## stress for MINUTES=n over all variants, on KERNEL= (SEED= to repeat)
 mirror-run-check: ## stress-ng and sqlite3 with an external MMU attached to them
 	@vm/prepare $(kernel)
 	@tests/mirror-run-check $(kernel)
+
+.PHONY: fuzz
+fuzz: ## random calls, right and wrong, for a minute (SEED= CALLS= KERNEL=)
+	@vm/prepare $(kernel)
+	@tests/run-fuzz $(kernel)
 
 .PHONY: bench
 bench: ## measure the variants, draw the figures, write build/report/index.html
