@@ -30,12 +30,14 @@ def median(values: Sequence[float]) -> float:
     return (ordered[middle - 1] + ordered[middle]) / 2
 
 
+# region: resample
 def _resample(blocks: Sequence[Sequence[float]],
               rng: random.Random) -> list[float]:
     drawn: list[float] = []
     for block in rng.choices(blocks, k=len(blocks)):
         drawn += rng.choices(block, k=len(block))
     return drawn
+# endregion: resample
 
 
 def bootstrap(blocks: Sequence[Sequence[float]], seed: int,
