@@ -29,6 +29,8 @@ static char *thp(int fd)
 		cannot("no transparent huge pages");
 	mirrored(fd, p, ALL);
 	ASSERT_EQ(is_thp(p), 1, "a huge page");
+	/* It stays one; but once broken, khugepaged shall not mend it. */
+	madvise(p, MMU_HUGE, MADV_NOHUGEPAGE);
 	return p;
 }
 

@@ -104,7 +104,8 @@ static void range_text(char *buf, size_t size, const struct event *e, bool some)
 	char name;
 
 	if (e->kind == RMAP) {
-		snprintf(buf, size, "%lu entries", e->end);
+		snprintf(buf, size, "%lu entr%s", e->end,
+			 e->end == 1 ? "y" : "ies");
 		return;
 	}
 	if (!e->start && e->end >= -MMU_PAGE) {
