@@ -19,6 +19,7 @@
 #include "internal.h"
 #include "mmu_rmap.h"
 #include "my_mmu.h"
+#include "my_mmu_testpoint.h"
 #include "my_mmu_trace.h"
 
 #define TRIES_MAX	1000	/* times in a row that a batch may fail */
@@ -518,6 +519,7 @@ long my_mmu_engine_evict(struct my_mmu_evict *arg)
 	ret = get_user_pages_fast(arg->addr & PAGE_MASK, 1, 0, &page);
 	if (ret != 1)
 		return ret < 0 ? ret : -EFAULT;
+	my_mmu_test_point(evict_found, current->mm, true);
 	folio = page_folio(page);
 	ret = folio_lock_killable(folio);
 	if (!ret) {

@@ -12,10 +12,6 @@ extern atomic_long_t my_mmu_nr_mmus;
 extern atomic_long_t my_mmu_nr_tables;
 extern atomic_long_t my_mmu_nr_bytes;
 
-struct dentry;
-
-void my_mmu_test_points_init(struct dentry *parent);
-
 void my_mmu_index_init(struct my_mmu_dev *dev);
 void my_mmu_index_destroy(struct my_mmu_dev *dev);
 

@@ -22,6 +22,7 @@
 #include <linux/uaccess.h>
 
 #include "internal.h"
+#include "mmu_rmap.h"
 #include "my_mmu.h"
 
 #define CREATE_TRACE_POINTS
@@ -45,7 +46,7 @@ atomic_long_t my_mmu_nr_mmus = ATOMIC_LONG_INIT(0);
 atomic_long_t my_mmu_nr_tables = ATOMIC_LONG_INIT(0);
 atomic_long_t my_mmu_nr_bytes = ATOMIC_LONG_INIT(0);
 
-static struct dentry *my_mmu_debugfs;
+static struct dentry *stats_file, *variants_file;
 
 /*
  * Variants
@@ -463,17 +464,17 @@ static int __init my_mmu_driver_init(void)
 		pr_err("see in /proc/misc what else has claimed the name\n");
 		return err;
 	}
-	my_mmu_debugfs = debugfs_create_dir("my_mmu", NULL);
-	debugfs_create_file("stats", 0444, my_mmu_debugfs, NULL, &stats_fops);
-	debugfs_create_file("variants", 0444, my_mmu_debugfs, NULL,
-			    &variants_fops);
-	my_mmu_test_points_init(my_mmu_debugfs);
+	stats_file = debugfs_create_file("stats", 0444, my_mmu_debugfs, NULL,
+					 &stats_fops);
+	variants_file = debugfs_create_file("variants", 0444, my_mmu_debugfs,
+					    NULL, &variants_fops);
 	return 0;
 }
 
 static void __exit my_mmu_driver_exit(void)
 {
-	debugfs_remove_recursive(my_mmu_debugfs);
+	debugfs_remove(variants_file);
+	debugfs_remove(stats_file);
 	misc_deregister(&my_mmu_misc);
 	rcu_barrier();		/* leaf tables on their way out */
 }

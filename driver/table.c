@@ -84,7 +84,7 @@ int my_mmu_table_create(struct my_mmu_dev *dev, unsigned long address)
 
 	if (my_mmu_table_find(dev, address))
 		return 0;
-	if (my_mmu_test_point(table_create, true))
+	if (my_mmu_test_point(table_create, dev->mm, true))
 		return -ENOMEM;
 	t = my_mmu_table_alloc(address);
 	if (!t)
@@ -194,6 +194,7 @@ int my_mmu_age_entry(struct my_mmu_table *t, unsigned int slot, void *clear)
 		return 0;
 	if (!clear)
 		return 1;
+	my_mmu_test_point(age_entry, NULL, false);
 	WRITE_ONCE(t->entry[slot], entry & ~MY_MMU_ACCESSED);
 	*(int *)clear = 1;
 	return 0;

@@ -17,6 +17,7 @@
 #include <linux/mm_types.h>
 #include <linux/types.h>
 
+struct dentry;
 struct mmu_rmap_notifier;
 
 /**
@@ -62,6 +63,9 @@ void mmu_rmap_notifier_unregister(struct mmu_rmap_notifier *mrn);
 unsigned long mmu_rmap_invalidate_folio(struct folio *folio);
 bool mmu_rmap_walk_in_progress(unsigned long len);
 void mmu_rmap_get_stats(struct mmu_rmap_stats *stats);
+
+/* /sys/kernel/debug/my_mmu; the modules above put their files there, too. */
+extern struct dentry *my_mmu_debugfs;
 
 /* The export filter, one bit per page; only for the inline function below. */
 extern unsigned long *mmu_rmap_exported;

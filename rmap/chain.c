@@ -37,6 +37,7 @@
 
 #include <linux/atomic.h>
 #include <linux/bitmap.h>
+#include <linux/debugfs.h>
 #include <linux/hash.h>
 #include <linux/mm.h>
 #include <linux/mmzone.h>
@@ -49,6 +50,7 @@
 
 #include "internal.h"
 #include "mmu_rmap.h"
+#include "my_mmu_testpoint.h"
 
 static bool hook = true;
 module_param(hook, bool, 0444);
@@ -177,6 +179,7 @@ unsigned long mmu_rmap_invalidate_folio(struct folio *folio)
 	for (; pfn < end; pfn = next_exported(pfn + 1, end)) {
 		if (!test_and_clear_exported(pfn))
 			continue;
+		my_mmu_test_point(chain_filtered, NULL, true);
 		mmu_rmap_invalidate_page(pfn_to_page(pfn));
 		walks++;
 		cond_resched();
@@ -290,6 +293,7 @@ void mmu_rmap_walk_begin(struct mmu_rmap_walk *walk, struct folio *folio,
  */
 void mmu_rmap_walk_end(struct mmu_rmap_walk *walk, struct folio *folio)
 {
+	my_mmu_test_point(hook_done, NULL, true);
 	mmu_rmap_invalidate_folio(folio);
 	if (walk->marked) {
 		unmark_walker(walk);
@@ -322,6 +326,9 @@ void mmu_rmap_get_stats(struct mmu_rmap_stats *stats)
 }
 EXPORT_SYMBOL_GPL(mmu_rmap_get_stats);
 
+struct dentry *my_mmu_debugfs;
+EXPORT_SYMBOL_GPL(my_mmu_debugfs);
+
 static int __init mmu_rmap_init(void)
 {
 	unsigned int b;
@@ -330,18 +337,23 @@ static int __init mmu_rmap_init(void)
 	for (b = 0; b < WALKER_BUCKETS; b++)
 		spin_lock_init(&walkers[b].lock);
 	err = export_filter_alloc();
-	if (err || !hook)
-		return err;
-	err = mmu_rmap_hook_install();
 	if (err)
+		return err;
+	err = hook ? mmu_rmap_hook_install() : 0;
+	if (err) {
 		vfree(mmu_rmap_exported);
-	return err;
+		return err;
+	}
+	my_mmu_debugfs = debugfs_create_dir("my_mmu", NULL);
+	my_mmu_test_points_init(my_mmu_debugfs);
+	return 0;
 }
 
 static void __exit mmu_rmap_exit(void)
 {
 	if (hook)
 		mmu_rmap_hook_remove();
+	debugfs_remove(my_mmu_debugfs);
 	vfree(mmu_rmap_exported);
 }
 

@@ -184,6 +184,8 @@ static enum result run_test(const struct test *t, const char *group, int nr)
 		note("after %u s these tasks are left:", limit);
 		harness_show_group(pid);
 	}
+	if (ops->let_go)
+		ops->let_go();
 	after_ok = reap_group(pid);
 	if (ops->after && !ops->after())
 		after_ok = false;

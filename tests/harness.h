@@ -78,6 +78,8 @@ void harness_register(struct test *t);
 struct harness_ops {
 	const char *const *groups;	/* variants and others; NULL ends */
 	void (*before)(void);		/* before each test, in the parent */
+	/* When the test is over, before what is left of it is killed. */
+	void (*let_go)(void);
 	/* After each test, in the parent; false fails it. Uses note(). */
 	bool (*after)(void);
 };

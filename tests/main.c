@@ -14,6 +14,7 @@
 #include "cgroup.h"
 #include "common.h"
 #include "lifetime.h"
+#include "testpoint.h"
 
 #define GRACE_MS	4000	/* grace periods, delayed mmput */
 
@@ -40,6 +41,7 @@ int main(int argc, char **argv)
 	static const struct harness_ops ops = {
 		.groups = groups,
 		.before = before,
+		.let_go = tp_off_all,
 		.after = after,
 	};
 	int ret;

@@ -338,9 +338,11 @@ static void my_mmu_bump_seq(struct my_mmu *m, unsigned long start,
 
 static void dec_active(struct my_mmu *m, const struct mmu_notifier_range *range)
 {
+	bool blockable = mmu_notifier_range_blockable(range);
+
 	smp_mb();	/* C: pairs with A in my_mmu_populate_page() */
-	my_mmu_bump_seq(m, range->start, range->end,
-			mmu_notifier_range_blockable(range));
+	my_mmu_bump_seq(m, range->start, range->end, blockable);
+	my_mmu_test_point(end_bumped, m->dev.mm, blockable);
 	my_mmu_spin_lock(&m->lock);
 	my_mmu_unrecord(m, range->start, range->end);
 	WARN_ON_ONCE(!m->invalidates);
@@ -391,12 +393,12 @@ static int my_mmu_invalidate_range_start(struct mmu_notifier *mn,
 	if (!blockable)
 		my_mmu_count(nonblockable);
 	inc_active(m, range);
-	my_mmu_test_point(start_counted, blockable);
+	my_mmu_test_point(start_counted, m->dev.mm, blockable);
 	if (my_mmu_leave_to_rmap(m, range))
 		return 0;
 	zapped = my_mmu_zap_range(m, range->start, range->end,
 				  range->event == MMU_NOTIFY_UNMAP, blockable);
-	my_mmu_test_point(start_zapped, blockable);
+	my_mmu_test_point(start_zapped, m->dev.mm, blockable);
 	my_mmu_shootdown(&m->dev, zapped, blockable);
 	return 0;
 }
@@ -406,7 +408,7 @@ static void my_mmu_invalidate_range_end(struct mmu_notifier *mn,
 {
 	struct my_mmu *m = container_of(mn, struct my_mmu, notifier);
 
-	my_mmu_test_point(end, mmu_notifier_range_blockable(range));
+	my_mmu_test_point(end, m->dev.mm, mmu_notifier_range_blockable(range));
 	dec_active(m, range);
 	trace_my_mmu_invalidate_end(&m->dev, range);
 }
@@ -590,10 +592,10 @@ static long my_mmu_populate_page(struct my_mmu_dev *dev, unsigned long address,
 	if (IS_ERR(t))
 		return PTR_ERR(t);
 	smp_mb();	/* A: pairs with B in inc_active(), C in dec_active() */
-	my_mmu_test_point(populate_pinned, true);
+	my_mmu_test_point(populate_pinned, dev->mm, true);
 	got = get_user_pages_fast(address, npages, write ? FOLL_WRITE : 0,
 				  pages);
-	if (my_mmu_test_point(populate_lookup, true))
+	if (my_mmu_test_point(populate_lookup, dev->mm, true))
 		seq--;		/* as if an invalidation had ended since */
 	ret = my_mmu_populate_end(m, t, seq, address, pages, got, write);
 	my_mmu_put_pages(pages, got);
@@ -616,14 +618,14 @@ static void my_mmu_release(struct mmu_notifier *mn, struct mm_struct *mm)
 	WRITE_ONCE(m->dev.dead, true);
 	smp_mb();	/* as B: a table that the walk misses sees dead */
 	wake_up_all(&m->wait);
-	my_mmu_test_point(release_dead, true);
+	my_mmu_test_point(release_dead, mm, true);
 	zapped = my_mmu_zap_range(m, 0, ULONG_MAX, true, true);
 	my_mmu_shootdown(&m->dev, zapped, true);
 
 	down_write(&my_mmu_listlock);
 	list_del_init(&m->list);
 	up_write(&my_mmu_listlock);
-	my_mmu_test_point(release_unlisted, true);
+	my_mmu_test_point(release_unlisted, mm, true);
 	trace_my_mmu_release(&m->dev);
 }
 
@@ -645,6 +647,7 @@ static void my_mmu_free_notifier(struct mmu_notifier *mn)
 {
 	struct my_mmu *m = container_of(mn, struct my_mmu, notifier);
 
+	my_mmu_test_point(notifier_free, m->dev.mm, false);
 	my_mmu_dev_destroy(&m->dev);
 	kfree(m);
 }
@@ -672,6 +675,7 @@ static bool my_mmu_add_user(struct my_mmu *m, u32 flags)
 	spin_unlock(&m->lock);
 	if (!alive)
 		return false;
+	my_mmu_test_point(attach_counted, m->dev.mm, true);
 
 	down_write(&my_mmu_listlock);
 	if (list_empty(&m->list) && !READ_ONCE(m->dev.dead))
@@ -695,7 +699,7 @@ static struct my_mmu_dev *my_mmu_attach_to_process(struct mm_struct *mm,
 		if (IS_ERR(mn))
 			return ERR_CAST(mn);
 		m = container_of(mn, struct my_mmu, notifier);
-		my_mmu_test_point(attach_found, true);
+		my_mmu_test_point(attach_found, mm, true);
 		if (my_mmu_add_user(m, flags))
 			return &m->dev;
 		mmu_notifier_put(mn);
@@ -715,8 +719,10 @@ static void my_mmu_detach(struct my_mmu_dev *dev)
 	if (last)
 		WRITE_ONCE(m->dev.dead, true);
 	spin_unlock(&m->lock);
-	if (last)
+	if (last) {
+		my_mmu_test_point(detach_last, dev->mm, true);
 		my_mmu_release(&m->notifier, dev->mm);
+	}
 	mmu_notifier_put(&m->notifier);
 }
 
@@ -780,6 +786,7 @@ static unsigned long my_mmu_zap_aliases(struct my_mmu *m, struct page *page)
 		return 0;
 	my_mmu_hold_off(m, page, 1);
 	while ((address = my_mmu_find_addr(m, page)) != -EFAULT) {
+		my_mmu_test_point(rmap_found, m->dev.mm, true);
 		zapped += my_mmu_zap_addr(m, address, page);
 		cond_resched();
 	}
@@ -792,10 +799,10 @@ static void my_sleeping_invalidate_page(struct my_mmu *m, struct page *page)
 {
 	unsigned long zapped;
 
-	my_mmu_test_point(rmap_walk, true);
+	my_mmu_test_point(rmap_walk, m->dev.mm, true);
 	zapped = my_mmu_zap_aliases(m, page);
 	my_mmu_count_n(rmap_zaps, zapped);
-	my_mmu_test_point(rmap_zapped, true);
+	my_mmu_test_point(rmap_zapped, m->dev.mm, true);
 	trace_my_mmu_rmap_invalidate(&m->dev, page_to_pfn(page), zapped);
 	my_mmu_shootdown(&m->dev, zapped, true);
 }

@@ -1,0 +1,268 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * race.c - calls in threads of their own; see race.h
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "race.h"
+
+#define DEADLINE_S	15
+
+/* --- calls ---------------------------------------------------------------- */
+
+int do_populate(struct call *c)
+{
+	return mmu_populate_batch(c->fd, c->p, c->pages * MMU_PAGE, c->flags,
+				  0, &c->done, &c->retries);
+}
+
+int do_evict(struct call *c)
+{
+	return mmu_evict(c->fd, c->p);
+}
+
+int do_madvise(struct call *c)
+{
+	return madvise(c->p, c->pages * MMU_PAGE, c->flags) ? -errno : 0;
+}
+
+int do_munmap(struct call *c)
+{
+	return munmap(c->p, c->pages * MMU_PAGE) ? -errno : 0;
+}
+
+int do_attach(struct call *c)
+{
+	c->fd = mmu_open_attached(test_variant, c->flags);
+	return c->fd < 0 ? c->fd : 0;
+}
+
+int do_detach(struct call *c)
+{
+	return mmu_detach(c->fd);
+}
+
+/* --- threads -------------------------------------------------------------- */
+
+static bool get(bool *flag)
+{
+	return __atomic_load_n(flag, __ATOMIC_ACQUIRE);
+}
+
+static void set(bool *flag)
+{
+	__atomic_store_n(flag, true, __ATOMIC_RELEASE);
+}
+
+static void tick(void)
+{
+	struct timespec ts = { .tv_nsec = 200 * 1000 };
+
+	nanosleep(&ts, NULL);
+}
+
+/* Threads that wait for a call to make; one that is parked stays so. */
+#define THREADS_MAX	64
+#define STACK		(64 * 1024)
+
+static struct worker {
+	sem_t		begin;
+	struct call	*call;
+	pid_t		tid;
+	bool		idle;
+} workers[THREADS_MAX];
+
+/* Nor may there be page faults, while somebody has the mmap_lock to write. */
+static void touch_stack(void)
+{
+	volatile char room[STACK / 2];
+	size_t i;
+
+	for (i = 0; i < sizeof(room); i += 1024)
+		room[i] = 1;
+}
+
+static void *work(void *arg)
+{
+	struct worker *w = arg;
+	struct call *c;
+
+	touch_stack();
+	__atomic_store_n(&w->tid, gettid(), __ATOMIC_RELEASE);
+	for (;;) {
+		while (sem_wait(&w->begin))
+			;
+		c = w->call;
+		c->ret = c->fn(c);
+		set(&w->idle);
+		set(&c->returned);
+		sem_post(&c->end);
+	}
+	return NULL;
+}
+
+void race_begin(unsigned int threads)
+{
+	pthread_attr_t attr;
+	struct worker *w;
+	pthread_t thread;
+
+	tp_need();
+	touch_stack();
+	pthread_attr_init(&attr);
+	pthread_attr_setstacksize(&attr, STACK);
+	memset(workers, 0, sizeof(workers));
+	ASSERT_LE(threads, THREADS_MAX, "there is room for the threads");
+	for (w = workers; w < workers + threads; w++) {
+		sem_init(&w->begin, 0, 0);
+		ASSERT_EQ(pthread_create(&thread, &attr, work, w), 0,
+			  "a thread");
+		while (!__atomic_load_n(&w->tid, __ATOMIC_ACQUIRE))
+			tick();
+		set(&w->idle);
+	}
+}
+
+static struct worker *prepare(struct call *c)
+{
+	struct worker *w = workers;
+
+	while (w < workers + THREADS_MAX && !get(&w->idle))
+		w++;
+	ASSERT_LT(w, workers + THREADS_MAX,
+		  "a thread is free: see the number at race_begin()");
+	w->idle = false;
+	w->call = c;
+	c->returned = false;
+	c->tid = w->tid;
+	sem_init(&c->end, 0, 0);
+	return w;
+}
+
+void call_start_(struct call *c)
+{
+	sem_post(&prepare(c)->begin);
+}
+
+void call_to_(struct call *c, const char *point)
+{
+	unsigned int others = tp_parked_(point);
+	struct worker *w = prepare(c);
+
+	tp_tell_(point, "park task %d", c->tid);
+	sem_post(&w->begin);
+	tp_wait_parked_(point, others + 1);
+}
+
+bool call_returned(struct call *c)
+{
+	return get(&c->returned);
+}
+
+int call_wait_(struct call *c)
+{
+	struct timespec ts;
+	int ret;
+
+	clock_gettime(CLOCK_REALTIME, &ts);
+	ts.tv_sec += DEADLINE_S;
+	do {
+		ret = sem_timedwait(&c->end, &ts) ? -errno : 0;
+	} while (ret == -EINTR);
+	ASSERT_EQ(ret, 0, "the call that was let go returns");
+	return c->ret;
+}
+
+static void read_of_task(pid_t tid, const char *file, char *text, size_t size)
+{
+	char path[64];
+	ssize_t n;
+	int f;
+
+	snprintf(path, sizeof(path), "/proc/%d/%s", tid, file);
+	f = open(path, O_RDONLY | O_CLOEXEC);
+	n = f < 0 ? 0 : read(f, text, size - 1);
+	text[n > 0 ? n : 0] = '\0';
+	close(f);
+}
+
+static bool is_in(pid_t tid, const char *name)
+{
+	char text[2048], *state;
+
+	read_of_task(tid, "stat", text, sizeof(text));
+	state = strrchr(text, ')');
+	if (!state || strncmp(state, ") D", 3))
+		return false;
+	read_of_task(tid, "stack", text, sizeof(text));
+	return strstr(text, name);
+}
+
+void task_wait_in(pid_t tid, const char *name)
+{
+	double deadline = seconds() + DEADLINE_S;
+	bool there;
+
+	while (!(there = is_in(tid, name)) && seconds() < deadline)
+		tick();
+	ASSERT_EQ(there, true, "the other task waits in %s()", name);
+}
+
+/* --- what the statistics tell --------------------------------------------- */
+
+/* The driver counts those that have gone to sleep. */
+static void wait_for_waits(struct call *c, uint64_t before)
+{
+	double deadline = seconds() + DEADLINE_S;
+
+	while (stats_of(c->fd).waits == before && !call_returned(c) &&
+	       seconds() < deadline)
+		tick();
+	ASSERT_EQ(call_returned(c), false,
+		  "the populate waits until the invalidation is over");
+	ASSERT_GT(stats_of(c->fd).waits, before, "asleep");
+}
+
+void call_to_wait_(struct call *c)
+{
+	uint64_t before = stats_of(c->fd).waits;
+
+	call_start_(c);
+	wait_for_waits(c, before);
+}
+
+void call_on_to_wait_(struct call *c, const char *point)
+{
+	uint64_t before = stats_of(c->fd).waits;
+
+	tp_tell_(point, "release task %d", c->tid);
+	wait_for_waits(c, before);
+}
+
+void wait_for_mmus_(int fd, uint64_t n)
+{
+	double deadline = seconds() + DEADLINE_S;
+
+	while (stats_of(fd).mmus != n && seconds() < deadline)
+		tick();
+	ASSERT_EQ(stats_of(fd).mmus, n, "so many external MMUs exist");
+}
+
+/* --- variants ------------------------------------------------------------- */
+
+bool lock_per_table(void)
+{
+	return !!strcmp(test_variant, "spinlock");
+}
+
+bool list_never_blocks(void)
+{
+	return !strcmp(test_variant, "rcu-list");
+}

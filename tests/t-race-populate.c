@@ -1,0 +1,310 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * t-race-populate.c - G1, G2: a populate and an invalidation, step by step
+ *
+ * Each test is one interleaving, forced with test points. Left is who is
+ * overtaken, right who overtakes.
+ */
+#include <errno.h>
+#include <sys/mman.h>
+
+#include "race.h"
+
+#define N	4
+
+static void discard(char *p, size_t pages)
+{
+	ASSERT_EQ(madvise(p, pages * MMU_PAGE, MADV_DONTNEED), 0, "madvise");
+}
+
+static void setup(struct call *populate, struct call *invalidate)
+{
+	race_begin(2);
+	*populate = (struct call) {
+		.fn = do_populate, .fd = attached(), .p = map_private(N),
+		.pages = N, .flags = WRITE,
+	};
+	*invalidate = (struct call) {
+		.fn = do_madvise, .p = populate->p, .pages = N,
+		.flags = MADV_DONTNEED,
+	};
+	cpu_stamp(populate->p, N, 1);
+}
+
+/* The populate is done, and what it entered is what the CPU has. */
+static void populated(struct call *c, unsigned int gen)
+{
+	EXPECT_EQ(call_wait(c), 0, "populate");
+	EXPECT_EQ(present(c->fd, c->p, c->pages), (long)c->pages,
+		  "all is mirrored");
+	if (gen)
+		device_sees(c->fd, c->p, c->pages, gen);
+	else
+		device_sees_zeros(c->fd, c->p, c->pages);
+	verify(c->fd, c->p, c->pages);
+}
+
+/*
+ * 4.14 of the skeleton.
+ *
+ *	populate			invalidate
+ *
+ *	snapshot of the sequence
+ *	look up: page X
+ *					start: count = 1, zap nothing
+ *					the VM puts page Y there
+ *					end: sequence++, count = 0
+ *	enter X?
+ *
+ * The count is 0 before and after. Forbidden by "nothing is entered if the
+ * sequence has moved since the snapshot".
+ */
+TEST(g2_race_lookup_invalidation_insert, 20)
+{
+	struct call c, unused;
+
+	setup(&c, &unused);
+	call_to(&c, "populate_lookup");
+	discard(c.p, N);
+	cpu_stamp(c.p, N, 2);
+	EXPECT_EQ(present(c.fd, c.p, N), 0, "nothing is entered yet");
+	tp_release("populate_lookup");
+	populated(&c, 2);
+	EXPECT_EQ(c.retries, 1, "the batch was begun again");
+}
+
+/* Likewise, where the lookup has not begun: the snapshot alone is old. */
+TEST(g2_race_snapshot_invalidation_lookup, 20)
+{
+	struct call c, unused;
+
+	setup(&c, &unused);
+	call_to(&c, "populate_pinned");
+	discard(c.p, N);
+	cpu_stamp(c.p, N, 2);
+	tp_release("populate_pinned");
+	populated(&c, 2);
+	EXPECT_EQ(c.retries, 1, "the batch was begun again");
+}
+
+/*
+ *	populate			invalidate
+ *
+ *					start: count = 1
+ *					       zap nothing
+ *	look up: page X
+ *	enter X?
+ *					the VM puts page Y there
+ *					end: sequence++, count = 0
+ *
+ * Forbidden by "nothing is entered while an invalidation of it is on record";
+ * the record is made before the zap and goes after the ptes have changed.
+ */
+static void populate_during(const char *point)
+{
+	struct call c, inv;
+
+	setup(&c, &inv);
+	call_to(&inv, point);
+	call_to_wait(&c);
+	EXPECT_EQ(present(c.fd, c.p, N), 0, "nothing is entered meanwhile");
+	tp_release(point);
+	EXPECT_EQ(call_wait(&inv), 0, "madvise");
+	populated(&c, 0);
+}
+
+TEST(g1_race_populate_before_the_zap, 20)
+{
+	populate_during("start_counted");
+}
+
+TEST(g1_race_populate_behind_the_zap, 20)
+{
+	populate_during("start_zapped");
+}
+
+TEST(g1_race_populate_before_the_end, 20)
+{
+	populate_during("end");
+}
+
+/*
+ *	populate			invalidate
+ *
+ *	snapshot of the sequence
+ *					start: on record, zap nothing
+ *	look up: page X
+ *					the VM puts page Y there
+ *					end: sequence++
+ *	enter X?
+ *					     off the record
+ *
+ * With a lock per table, the end takes two steps. Forbidden by "the sequence
+ * moves before the record goes": whoever no longer sees the record sees the
+ * sequence. With one lock both are one step, and the record forbids it.
+ */
+TEST(g2_race_insert_amid_the_end, 20)
+{
+	const char *point = lock_per_table() ? "end_bumped" : "end";
+	struct call c, inv;
+
+	setup(&c, &inv);
+	call_to(&c, "populate_lookup");
+	call_to(&inv, point);
+	call_on_to_wait(&c, "populate_lookup");
+	EXPECT_EQ(present(c.fd, c.p, N), 0, "nothing was entered");
+	tp_release(point);
+	EXPECT_EQ(call_wait(&inv), 0, "madvise");
+	populated(&c, 0);
+	EXPECT_EQ(c.retries, 1, "the batch was begun again");
+}
+
+/* Nor may the lookup lose when the record is the only sign. */
+TEST(g2_race_insert_behind_the_zap, 20)
+{
+	struct call c, inv;
+
+	setup(&c, &inv);
+	call_to(&c, "populate_lookup");
+	call_to(&inv, "start_zapped");
+	call_on_to_wait(&c, "populate_lookup");
+	EXPECT_EQ(present(c.fd, c.p, N), 0, "nothing was entered");
+	tp_release("start_zapped");
+	EXPECT_EQ(call_wait(&inv), 0, "madvise");
+	populated(&c, 0);
+}
+
+/* --- leaf tables that come and go ----------------------------------------- */
+
+/*
+ *	populate			invalidate
+ *
+ *	no table T yet
+ *					start: on record
+ *					       walk tables: T missing
+ *	make T, sequence 0
+ *	look up: page X
+ *	enter X?
+ *					the VM puts page Y there
+ *					end: walk tables
+ *
+ * Forbidden by "make the table, then look at the records" on the one side,
+ * "record, then walk the tables" on the other (barriers A and B).
+ */
+TEST(g2_race_table_made_during_invalidation, 20)
+{
+	struct call c, inv;
+
+	setup(&c, &inv);
+	call_to(&c, "table_create");
+	EXPECT_EQ(stats_of(c.fd).tables, 0, "there is no table");
+	call_to(&inv, "start_zapped");
+	call_on_to_wait(&c, "table_create");
+	EXPECT_EQ(stats_of(c.fd).tables, 1, "there is one now");
+	EXPECT_EQ(present(c.fd, c.p, N), 0, "with nothing in it");
+	tp_release("start_zapped");
+	EXPECT_EQ(call_wait(&inv), 0, "madvise");
+	populated(&c, 0);
+}
+
+/*
+ * The same at the other end: T is made when the ptes have changed, and has
+ * missed the end. What is looked up then is new: nobody needs to begin again.
+ */
+TEST(g2_race_table_made_before_the_end, 20)
+{
+	struct call c, inv;
+
+	setup(&c, &inv);
+	call_to(&c, "table_create");
+	call_to(&inv, "end");
+	call_on_to_wait(&c, "table_create");
+	tp_release("end");
+	EXPECT_EQ(call_wait(&inv), 0, "madvise");
+	populated(&c, 0);
+}
+
+static char *map_again(char *p, size_t len)
+{
+	char *q = mmap(p, len, PROT_READ | PROT_WRITE,
+		       MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0);
+
+	ASSERT_EQ(q, p, "mmap at the same address");
+	ASSERT_EQ(madvise(p, len, MADV_NOHUGEPAGE), 0, "4 KiB pages only");
+	return q;
+}
+
+/*
+ *	populate			munmap of all that T covers
+ *
+ *	pin T, take its sequence
+ *					start: T is empty: free it?
+ *	look up
+ *	lock T
+ *
+ * Forbidden by "a pinned table stays in the tree": entries of a table outside
+ * are out of reach of all later invalidations.
+ */
+static void munmap_under_pin(struct call *c)
+{
+	race_begin(1);
+	*c = (struct call) {
+		.fn = do_populate, .fd = attached(), .p = map_tables(1),
+		.pages = N, .flags = WRITE,
+	};
+	cpu_stamp(c->p, N, 1);
+	call_to(c, "populate_pinned");
+	ASSERT_EQ(munmap(c->p, MMU_HUGE), 0, "munmap");
+}
+
+TEST(g2_race_munmap_under_a_pinned_table, 20)
+{
+	struct call c;
+
+	munmap_under_pin(&c);
+	tp_release("populate_pinned");
+	EXPECT_EQ(call_wait(&c), -EFAULT, "there is nothing to populate");
+	EXPECT_EQ(present(c.fd, c.p, N), 0, "and nothing is entered");
+}
+
+TEST(g2_race_remap_under_a_pinned_table, 20)
+{
+	struct call c;
+
+	munmap_under_pin(&c);
+	map_again(c.p, MMU_HUGE);
+	cpu_stamp(c.p, N, 2);
+	tp_release("populate_pinned");
+	populated(&c, 2);
+	EXPECT_EQ(c.retries, 1, "the batch was begun again");
+	ASSERT_EQ(munmap(c.p, MMU_HUGE), 0, "munmap");
+	EXPECT_EQ(stats_of(c.fd).entries, 0, "reaches all entries");
+}
+
+/*
+ *	first populate			second populate, same table
+ *
+ *	no table T yet			no table T yet
+ *	make T
+ *					make another T?
+ *
+ * Forbidden by "whoever inserts second uses what is there".
+ */
+TEST(g2_race_two_make_one_table, 20)
+{
+	struct call a, b;
+
+	setup(&a, &b);
+	b = a;
+	a.pages = N / 2;
+	b.p += N / 2 * MMU_PAGE;
+	b.pages = N / 2;
+	call_to(&a, "table_create");
+	call_to(&b, "table_create");
+	tp_release("table_create");
+	EXPECT_EQ(call_wait(&a), 0, "one populate");
+	EXPECT_EQ(call_wait(&b), 0, "the other");
+	EXPECT_EQ(stats_of(a.fd).tables, 1, "one table");
+	device_sees(a.fd, a.p, N, 1);
+	verify(a.fd, a.p, N);
+}
