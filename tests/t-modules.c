@@ -16,7 +16,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-#include "common.h"
+#include "race.h"
 
 #define N	32
 
@@ -67,18 +67,31 @@ static void find_modules(glob_t *files)
 		skip("the modules are not in %s", pattern);
 }
 
+static void load(const char *path)
+{
+	int fd = open(path, O_RDONLY);
+
+	ASSERT_GE(fd, 0, "open %s", path);
+	ASSERT_EQ(syscall(SYS_finit_module, fd, "", 0) ? -errno : 0, 0,
+		  "load %s", path);
+	close(fd);
+}
+
 static void load_all(const glob_t *files)
 {
 	size_t i;
-	int fd;
 
-	for (i = 0; i < files->gl_pathc; i++) {
-		fd = open(files->gl_pathv[i], O_RDONLY);
-		ASSERT_GE(fd, 0, "open %s", files->gl_pathv[i]);
-		ASSERT_EQ(syscall(SYS_finit_module, fd, "", 0) ? -errno : 0, 0,
-			  "load %s", files->gl_pathv[i]);
-		close(fd);
-	}
+	for (i = 0; i < files->gl_pathc; i++)
+		load(files->gl_pathv[i]);
+}
+
+static void load_one(const glob_t *files, const char *module)
+{
+	size_t i;
+
+	for (i = 0; i < files->gl_pathc; i++)
+		if (strstr(files->gl_pathv[i], module))
+			load(files->gl_pathv[i]);
 }
 
 static void use_all(void)
@@ -188,5 +201,145 @@ TEST_ONCE("modules", g5_unload_under_reclaim, 60)
 		load_all(&files);
 	}
 	kill_and_reap(pid);
+	use_all();
+}
+
+/* --- held up at a test point ---------------------------------------------- */
+
+static int do_unload(struct call *c)
+{
+	return unload(c->p);
+}
+
+static pid_t mirror_until_told(const char *variant, char *p, struct gate *ready,
+			       struct gate *go)
+{
+	pid_t pid = spawn();
+
+	if (!pid) {
+		populate(mmu_open_attached(variant, 0), p, 1, WRITE);
+		pass(ready);
+		wait_at(go);
+		_exit(0);
+	}
+	wait_at(ready);
+	return pid;
+}
+
+/*
+ *	walker				exit, rmmod
+ *
+ *	finds m on the list
+ *					the last user goes
+ *					unload the variant
+ *	uses m, in the variant's code
+ *
+ * Forbidden in two variants since the exit waits for the walker, and the
+ * module has a user until then; in rcu-list, where it does not, by "unloading
+ * waits until the last m is freed, and that waits for the walker".
+ */
+static void unload_under_a_walk(int nr, const glob_t *files)
+{
+	struct call e = { .fn = do_evict }, u = { .fn = do_unload };
+	char *p = map_shared(1);
+	struct gate ready, go;
+	pid_t pid;
+
+	gate_init(&ready);
+	gate_init(&go);
+	pid = mirror_until_told(mmu_variants[nr], p, &ready, &go);
+	cpu_stamp(p, 1, 1);
+	e.fd = mmu_open();
+	e.p = p;
+	u.p = (char *)modules[nr];
+	call_to(&e, "rmap_walk");
+	pass(&go);
+	if (nr == VARIANTS - 1) {
+		join(pid);
+		call_start(&u);
+		call_wait_in(&u, "my_mmu_unregister_variant");
+	} else {
+		task_wait_in(pid, "my_mmu_release");
+		EXPECT_EQ(unload(modules[nr]), -EAGAIN, "%s is in use",
+			  modules[nr]);
+	}
+	tp_release("rmap_walk");
+	EXPECT_EQ(call_wait(&e), 1, "evict");
+	if (nr == VARIANTS - 1) {
+		EXPECT_EQ(call_wait(&u), 0, "unload %s", modules[nr]);
+	} else {
+		join(pid);
+		EXPECT_EQ(unload_patiently(modules[nr]), 0, "unload %s",
+			  modules[nr]);
+	}
+	close(e.fd);
+	load_one(files, modules[nr]);
+}
+
+TEST_ONCE("modules", g5_race_unload_under_a_walk, 30)
+{
+	glob_t files;
+	int i;
+
+	find_modules(&files);
+	race_begin(2);
+	for (i = 0; i < VARIANTS; i++)
+		unload_under_a_walk(i, &files);
+	use_all();
+}
+
+/*
+ *	reclaim				rmmod mmu_rmap
+ *
+ *	is in the hook's replacement
+ *					unhooks the VM's functions
+ *					frees the code
+ *	runs it
+ *
+ * Forbidden by "unloading waits for the calls that were counted, then for the
+ * tasks between the count and the return". Nothing can be told to the point
+ * while its module goes: the call is held up for a given time.
+ */
+#define HELD_MS	700
+
+TEST_ONCE("modules", g5_race_unload_under_a_hooked_call, 30)
+{
+	struct gate go;
+	bool held;
+	glob_t files;
+	char *p;
+	int fd, i;
+	pid_t pid;
+
+	find_modules(&files);
+	tp_need();
+	if (!have_swap())
+		skip("no swap");
+	fd = mmu_open();
+	if (!stats_of(fd).rmap_hook_active)
+		skip("the VM does not feed the rmap chain here");
+	close(fd);
+	gate_init(&go);
+	pid = spawn();
+	if (!pid) {
+		p = map_private(N);
+		cpu_stamp(p, N, 1);
+		wait_at(&go);
+		madvise(p, N * MMU_PAGE, MADV_PAGEOUT);
+		cpu_sees(p, N, 1);
+		_exit(0);
+	}
+	tp_tell("hook_done", "park ms %d task %d", HELD_MS, pid);
+	pass(&go);
+	tp_wait_arrivals("hook_done", 1);
+	for (i = 0; i < MODULES - 1; i++)
+		ASSERT_EQ(unload_patiently(modules[i]), 0, "unload %s",
+			  modules[i]);
+	held = tp_parked("hook_done");
+	ASSERT_EQ(unload_patiently("mmu_rmap"), 0, "unload the chain");
+	note("the call was %s when the chain's module went",
+	     held ? "held up" : "gone on its way");
+	join(pid);
+	load_all(&files);
 	use_all();
 }
