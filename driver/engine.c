@@ -428,7 +428,8 @@ static void count_bad(struct verify *v, u64 *counter, unsigned long address)
 /*
  * munmap() takes the mapping away with the lock held for writing, and the ptes
  * later, with it held for reading: in between, the CPU still reaches the page
- * and only the lookup does not. Let it come to its invalidation.
+ * and only the lookup does not. Let it come to its invalidation. Not for what is
+ * unsettled: reclaim may hold the lock for reading around its chain.
  */
 static void let_munmap_finish(struct mm_struct *mm)
 {
@@ -444,7 +445,7 @@ static void judge_suspect(struct verify *v, struct suspect *s)
 	bool may_write = write && maps && cpu_maps(s, FOLL_WRITE);
 	bool unsettled = chain_at_work(v->dev);
 
-	if (!maps)
+	if (!maps && !unsettled)
 		let_munmap_finish(v->dev->mm);
 	if (fatal_signal_pending(current))
 		return;
