@@ -258,9 +258,10 @@ static const struct {
 	{ "off", true, 0 }, { "off\n", true, 0 }, { "count", true, 0 },
 	{ "fail 1", true, 1 }, { "fail 2", true, 2 }, { "fail 5", true, 5 },
 	{ "fail 1200", true, 1200 },
-	{ "fail", false, 0 }, { "fail x", false, 0 }, { "", false, 0 },
-	{ "bogus", false, 0 },
-	{ "off                              ", false, 0 },
+	{ "fail", true, 1 }, { "fail x", false, 0 }, { "", false, 0 },
+	{ "bogus", false, 0 }, { "release", true, 0 },
+	{ "count 1 2 3 4 5 6 7 8 9 1 2 3 4 5 6 7 8 9 1 2 3 4 5 6 7 8 9 10 11",
+	  false, 0 },	/* longer than a command may be */
 	{ "park", true, 0 },
 };
 
