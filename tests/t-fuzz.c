@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
  * t-fuzz.c - a few seconds of tests/fuzz: rounds that found something once,
- * and a seed that nobody has tried
+ * and one seed
  */
 #include <stdio.h>
 #include <string.h>

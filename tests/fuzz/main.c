@@ -8,8 +8,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/random.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "after.h"
@@ -147,19 +145,18 @@ static enum outcome try_found(const struct found *f)
 	return o;
 }
 
+/* Always the same seed: what fails is then of this commit. make fuzz explores. */
 static enum outcome check(int seconds)
 {
 	unsigned long calls = 1000000;
 	enum outcome o = FINE;
-	uint64_t seed = 0;
+	uint64_t seed = 1;
 	unsigned int i;
 
 	for (i = 0; i < nr_found && o == FINE; i++)
 		o = try_found(&found[i]);
 	if (o != FINE)
 		return o;
-	if (getrandom(&seed, sizeof(uint32_t), 0) < 0)
-		seed = time(NULL);
 	printf("seed %" PRIu64 "\n", seed);
 	o = run_seed(seed, 0, &calls, seconds * 1000);
 	printf("made %lu calls\n", calls);
