@@ -126,7 +126,7 @@ static void compare(void)
 		  scenario, "tests/update-events");
 	differs = golden_differs(want, table, !strcmp(u.release, release));
 	EXPECT_EQ(differs, false,
-		  "as in tests/events; if this is right: tests/update-events -t %s",
+		  "as in tests/events; if not: tests/update-events -t %s",
 		  scenario);
 }
 
@@ -176,8 +176,8 @@ char *mirrored(int fd, char *p, size_t pages)
 
 /*
  * 0, or -EFAULT where there is nothing to read: write() copies as any load
- * does, and tells instead of killing. (process_vm_readv() pins the page, and for that
- * unshares it; a pipe keeps an empty page of each failure.)
+ * does, and tells instead of killing. (process_vm_readv() pins the page, and
+ * for that unshares it; a pipe keeps an empty page of each failure.)
  */
 static int cpu_reads(const char *p, char *page)
 {
