@@ -428,8 +428,8 @@ static void count_bad(struct verify *v, u64 *counter, unsigned long address)
 /*
  * munmap() takes the mapping away with the lock held for writing, and the ptes
  * later, with it held for reading: in between, the CPU still reaches the page
- * and only the lookup does not. Let it come to its invalidation. Not for what is
- * unsettled: reclaim may hold the lock for reading around its chain.
+ * and only the lookup does not. Let it come to its invalidation. Not for what
+ * is unsettled: reclaim may hold the lock for reading around its chain.
  */
 static void let_munmap_finish(struct mm_struct *mm)
 {

@@ -307,7 +307,9 @@ TEST(g5_race_attach_amid_last_detach, 20)
  */
 TEST(g5_race_attach_and_exit, 20)
 {
-	static const char *const points[] = { "attach_found", "attach_counted" };
+	static const char *const points[] = {
+		"attach_found", "attach_counted"
+	};
 	pid_t pid;
 	int i;
 

@@ -244,7 +244,7 @@ static void export_beside(const char *walker_at)
 	gate_init(&go);
 	fd = attached();
 	populate(fd, p, 1, WRITE);
-	pid = spawn();			/* later on the list, so visited first */
+	pid = spawn();		/* later on the list, so visited first */
 	if (!pid)
 		child_mirrors(p, 1);
 	wait_at(&ready);

@@ -145,7 +145,7 @@ static enum outcome try_found(const struct found *f)
 	return o;
 }
 
-/* Always the same seed: what fails is then of this commit. make fuzz explores. */
+/* Always one seed: what fails is then of this commit. make fuzz explores. */
 static enum outcome check(int seconds)
 {
 	unsigned long calls = 1000000;

@@ -80,9 +80,8 @@ static struct state look_at(const char *point)
 	n = read(fd, text, sizeof(text) - 1);
 	close(fd);
 	ASSERT_GT(n, 0, "test point %s can be read", point);
-	ASSERT_EQ(sscanf(text, "arrivals %lu parked %u", &s.arrivals,
-			 &s.parked),
-		  2, "test point %s has two numbers", point);
+	n = sscanf(text, "arrivals %lu parked %u", &s.arrivals, &s.parked);
+	ASSERT_EQ(n, 2, "test point %s has two numbers", point);
 	return s;
 }
 
