@@ -69,6 +69,20 @@ long cgroup_stat(const char *name, const char *file, const char *key)
 	return value;
 }
 
+bool cgroup_throttle(const char *name)
+{
+	int ms;
+
+	if (cgroup_write(name, "cpu.max", "5000 1000000"))
+		return false;
+	for (ms = 0; ms < 3000; ms += 5) {
+		if (cgroup_stat(name, "cpu.stat", "nr_throttled") > 0)
+			return true;
+		sleep_ms(5);
+	}
+	return false;
+}
+
 int cgroup_reclaim(const char *name, size_t bytes)
 {
 	char path[160];

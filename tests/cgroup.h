@@ -5,6 +5,7 @@
 #ifndef TESTS_CGROUP_H
 #define TESTS_CGROUP_H
 
+#include <stdbool.h>
 #include <stddef.h>
 
 /*
@@ -23,6 +24,12 @@ long cgroup_stat(const char *name, const char *file, const char *key);
  * less was).
  */
 int cgroup_reclaim(const char *name, size_t bytes);
+
+/*
+ * Give cgroup @name 5 ms of CPU time in every second: true once it has used
+ * them up, false where there is no CPU quota. Sleeps for up to 3 s.
+ */
+bool cgroup_throttle(const char *name);
 
 /* Remove the cgroups of all tests; their processes must be gone. */
 void cgroup_remove_all(void);

@@ -210,20 +210,6 @@ static void victim(struct gate *ready, char *p, char *q)
 		;
 }
 
-static bool throttled(void)
-{
-	int ms;
-
-	if (cgroup_write("events", "cpu.max", "5000 1000000"))
-		return false;
-	for (ms = 0; ms < 3000; ms += 5) {
-		if (cgroup_stat("events", "cpu.stat", "nr_throttled") > 0)
-			return true;
-		sleep_ms(5);
-	}
-	return false;
-}
-
 static int reap(pid_t pid)
 {
 	int pidfd = syscall(SYS_pidfd_open, pid, 0), ret;
@@ -256,7 +242,7 @@ SCENARIO(reaper, 30)
 		if (!pid)
 			victim(&ready, p, q);
 		close(ready.fd[1]);
-		if (read(ready.fd[0], &c, 1) != 1 || !throttled()) {
+		if (read(ready.fd[0], &c, 1) != 1 || !cgroup_throttle("events")) {
 			kill_and_reap(pid);
 			cannot("no CPU quota");
 		}

@@ -26,6 +26,17 @@
 static struct gate ready, go;
 static int fd;
 
+/* The page at @p, written by the CPU and entered for writing: target of @e. */
+static char *mirrored_for(struct call *e, char *p)
+{
+	fd = attached();
+	cpu_stamp(p, 1, 1);
+	populate(fd, p, 1, WRITE);
+	e->fd = fd;
+	e->p = p;
+	return p;
+}
+
 /*
  *	walker				populate
  *
@@ -98,12 +109,7 @@ TEST(g4_race_address_gets_another_page, 20)
 	char *p;
 
 	race_begin(1);
-	fd = attached();
-	p = map_private(1);
-	cpu_stamp(p, 1, 1);
-	populate(fd, p, 1, WRITE);
-	e.fd = fd;
-	e.p = p;
+	p = mirrored_for(&e, map_private(1));
 	before = stats_of(fd);
 	call_to(&e, point);
 	/* A page that the index files beside X is held off with it. */
@@ -141,12 +147,7 @@ TEST(g4_race_address_loses_its_table, 20)
 	char *p;
 
 	race_begin(1);
-	fd = attached();
-	p = map_tables(1);
-	cpu_stamp(p, 1, 1);
-	populate(fd, p, 1, WRITE);
-	e.fd = fd;
-	e.p = p;
+	p = mirrored_for(&e, map_tables(1));
 	call_to(&e, point);
 	ASSERT_EQ(munmap(p, MMU_HUGE), 0, "munmap");
 	tp_release(point);
@@ -364,12 +365,7 @@ TEST(g4_race_eviction_beside_munmap, 20)
 	char *p;
 
 	race_begin(1);
-	fd = attached();
-	p = map_private(1);
-	cpu_stamp(p, 1, 1);
-	populate(fd, p, 1, WRITE);
-	e.fd = fd;
-	e.p = p;
+	p = mirrored_for(&e, map_private(1));
 	call_to(&e, "evict_found");
 	ASSERT_EQ(munmap(p, MMU_PAGE), 0, "munmap");
 	EXPECT_EQ(stats_of(fd).entries, 0, "the entry is gone");

@@ -158,21 +158,6 @@ static int reap(pid_t pid, long *slept)
 	return ret;
 }
 
-/* Give the victim 5 ms of every second; true once it has used them up. */
-static bool throttle(void)
-{
-	int ms;
-
-	if (cgroup_write("victim", "cpu.max", "5000 1000000"))
-		return false;
-	for (ms = 0; ms < 3000; ms += 5) {
-		if (cgroup_stat("victim", "cpu.stat", "nr_throttled") > 0)
-			return true;
-		sleep_ms(5);
-	}
-	return false;
-}
-
 TEST(g8_reaper_never_sleeps, 30)
 {
 	const size_t pages = 256;
@@ -190,7 +175,7 @@ TEST(g8_reaper_never_sleeps, 30)
 		close(ready.fd[1]);
 		if (read(ready.fd[0], &slept, 1) != 1)
 			_exit(4);	/* skipped in the child */
-		if (!throttle()) {
+		if (!cgroup_throttle("victim")) {
 			kill_and_reap(pid);
 			skip("no CPU quota in this kernel");
 		}
