@@ -18,6 +18,7 @@ local here = PANDOC_SCRIPT_FILE:match('^(.*/)') or './'
 package.path = here .. '?.lua;' .. package.path
 local region = require 'region'
 local coverage = require 'coverage'
+local proofs = require 'proofs'
 local stringify = pandoc.utils.stringify
 
 local MAX_COLUMNS, MAX_LINES = 80, 40
@@ -88,13 +89,16 @@ local function inlines(text)
   return block and block.content or pandoc.List {}
 end
 
--- Run assets.py; its one sentence on failure becomes ours.
-local function assets(input, ...)
-  local ok, out = pcall(pandoc.pipe, 'python3',
-                        { here .. 'assets.py', ... }, input)
+-- Run a script beside this one; its one sentence on failure becomes ours.
+local function run(script, input, ...)
+  local ok, out = pcall(pandoc.pipe, 'python3', { here .. script, ... }, input)
   if ok then return (out:gsub('\n$', '')) end
   local said = type(out) == 'table' and out.output or tostring(out)
   return nil, (said:gsub('%s+$', ''))
+end
+
+local function assets(input, ...)
+  return run('assets.py', input, ...)
 end
 
 ------------------------------------------------------- numbers and targets
@@ -629,6 +633,37 @@ local function schedule(chapter, div)
   return (table_figure(chapter, div, rows))
 end
 
+-- m->lock must not break at its hyphen.
+local function keep_together(code)
+  if #code.text <= 28 then code.classes:insert('short') end
+  return code
+end
+
+-- The tests, or the mutants, of a guarantee.
+local function proof(chapter, div, kind)
+  local text, why = proofs.table(kind, div.attributes.guarantee or '')
+  if not text then
+    complain(chapter.file, place(chapter, div), '%s', why)
+    return pandoc.List {}
+  end
+  div.classes, div.attributes.guarantee = { 'proof' }, nil
+  local rows = pandoc.walk_block(pandoc.Div(pandoc.read(text, FORMAT).blocks),
+                                 { Code = keep_together })
+  return (table_figure(chapter, div, rows.content))
+end
+
+-- The mutants that make a mistake of the skeleton, in running text.
+local function mutants_of(chapter, span)
+  local text, why = proofs.of_bug(span.attributes.breaks or '',
+                                  span.attributes.also or '')
+  if not text then
+    complain(chapter.file, line_of(chapter, span.attributes.also), '%s', why)
+    return {}
+  end
+  return pandoc.walk_block(pandoc.Plain(inlines(text)),
+                           { Code = keep_together }).content
+end
+
 -- The script finds its place by the class.
 local function race_player(chapter, div)
   local rows, why = race_table('summary')
@@ -650,6 +685,9 @@ local function division(chapter, div)
     return schedule(chapter, div)
   elseif classes:includes('race-player') then
     return race_player(chapter, div)
+  elseif classes:includes('mutants') or classes:includes('tests') then
+    return proof(chapter, div, classes:includes('tests') and 'tests' or
+                 'mutants')
   elseif classes:includes('same') then
     return same(chapter, div)
   elseif classes:includes('table') or classes:includes('interleaving') then
@@ -720,15 +758,12 @@ function in_text(chapter)
       complain(chapter.file, line_of(chapter, element.src),
                'images come as figure blocks, with caption and alt')
     end,
-    Code = function(element) -- m->lock must not break at its hyphen
-      if #element.text <= 28 then
-        element.classes:insert('short')
-        return element
-      end
-    end,
+    Code = keep_together,
     Span = function(element)
       if element.classes:includes('result') then
         return result(chapter, element)
+      elseif element.classes:includes('mutants') then
+        return mutants_of(chapter, element)
       end
     end,
     Para = function(element) typed_numbers(chapter, element.content) end,
@@ -949,6 +984,8 @@ end
 
 function Pandoc(doc)
   local chapters = pandoc.List {}
+  local tests, lacks = run('proofs.py', '', 'list')
+  if tests then proofs.read(tests) else complain('book.md', 1, '%s', lacks) end
   local preface = chapter_of('book.md', doc.meta)
   preface.number, preface.title = '0', {}
   preface.blocks = doc.blocks:filter(function(block)
