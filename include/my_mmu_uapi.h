@@ -20,7 +20,7 @@
  * - Fields marked "out" are written whether the call succeeds or not, unless
  *   the argument itself cannot be read or written (-EFAULT) or the call is
  *   unknown (-ENOTTY).
- * - Every call that can wait is killable.
+ * - Every wait is killable, or ends in bounded time.
  */
 #ifndef MY_MMU_UAPI_H
 #define MY_MMU_UAPI_H
