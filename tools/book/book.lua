@@ -141,6 +141,12 @@ end
 
 local in_text -- forward: what is done to inlines, in captions too
 
+-- What is wider than a phone is moved sideways, by keyboard too.
+local function scrolled(content, label)
+  return { html(('<div class="scroll" tabindex="0" role="region" ' ..
+    'aria-label="%s">'):format(label)) } .. content .. { html('</div>') }
+end
+
 -- <figure> with a caption above or below; ORIGIN says where it comes from.
 local function figure(chapter, class, label, element, origin, content, below)
   local id = element.identifier
@@ -486,8 +492,11 @@ local function drawing(chapter, block, verb)
     complain(chapter.file, line, '%s: %s', label, why)
     return pandoc.List {}
   end
-  return figure(chapter, verb == 'dot' and 'drawing' or 'plot', label, block,
-                origin, { html(svg) }, true)
+  if verb == 'dot' then
+    return figure(chapter, 'drawing', label, block, origin, { html(svg) }, true)
+  end
+  return figure(chapter, 'plot', label, block, origin,
+                scrolled(pandoc.List { html(svg) }, label), true)
 end
 
 -------------------------------------------------------- blocks, one by one
@@ -571,11 +580,6 @@ local function question(chapter, div, kind, class)
                                                           { 'answer' })))
   end
   return pandoc.List { pandoc.Div(asked, pandoc.Attr(id, { class })) }
-end
-
-local function scrolled(content, label)
-  return { html(('<div class="scroll" tabindex="0" role="region" ' ..
-    'aria-label="%s">'):format(label)) } .. content .. { html('</div>') }
 end
 
 -- How wide a column is follows from what stands in it, not from how many
