@@ -594,10 +594,34 @@ local function free_columns(blocks)
     end }).content
 end
 
+-- m->lock must not break at its hyphen.
+local function keep_together(code)
+  if #code.text <= 28 then code.classes:insert('short') end
+  return code
+end
+
+local function codes_of(text)
+  return pandoc.walk_block(pandoc.Plain(inlines(text)),
+                           { Code = keep_together }).content
+end
+
+-- Who forces an interleaving, and who lets it through, as its origin.
+local function race_origin(chapter, div)
+  local says = div.attributes
+  local text, why = proofs.of_race(says.test or '', says.breaks or '',
+                                   says.mutants or '')
+  if not text then
+    complain(chapter.file, place(chapter, div), '%s', why)
+  elseif text ~= '' then
+    return codes_of(text)
+  end
+end
+
 local function table_figure(chapter, div, content)
   local label, line = count(chapter, 'tbl', div)
   need_caption(chapter, div, label, line)
-  return figure(chapter, table.concat(div.classes, ' '), label, div, nil,
+  return figure(chapter, table.concat(div.classes, ' '), label, div,
+                race_origin(chapter, div),
                 scrolled(free_columns(content), label)), line
 end
 
@@ -637,12 +661,6 @@ local function schedule(chapter, div)
   return (table_figure(chapter, div, rows))
 end
 
--- m->lock must not break at its hyphen.
-local function keep_together(code)
-  if #code.text <= 28 then code.classes:insert('short') end
-  return code
-end
-
 -- The tests, or the mutants, of a guarantee.
 local function proof(chapter, div, kind)
   local text, why = proofs.table(kind, div.attributes.guarantee or '')
@@ -664,8 +682,7 @@ local function mutants_of(chapter, span)
     complain(chapter.file, line_of(chapter, span.attributes.also), '%s', why)
     return {}
   end
-  return pandoc.walk_block(pandoc.Plain(inlines(text)),
-                           { Code = keep_together }).content
+  return codes_of(text)
 end
 
 -- The script finds its place by the class.

@@ -106,4 +106,24 @@ function proofs.of_bug(bug, kin)
   return codes(table.concat(found, ' '))
 end
 
+local function named(word, list)
+  if list == '' then return '' end
+  return ('%s%s: %s. '):format(word, list:find(',', 1, true) and 's' or '', list)
+end
+
+-- "Test: `g2_x`. Mutants: `y`, `z`.", for an interleaving: who forces it, and
+-- who lets it through.
+function proofs.of_race(tests, bug, kin)
+  local known = {}
+  for _, test in ipairs(proofs.tests) do known[test.name] = true end
+  for name in tests:gmatch('%S+') do
+    if not known[name] then
+      return nil, ('there is no test "%s" in tests/t-*.c'):format(name)
+    end
+  end
+  local mutants, why = proofs.of_bug(bug, kin)
+  if not mutants then return nil, why end
+  return named('Test', codes(tests)) .. named('Mutant', mutants)
+end
+
 return proofs
