@@ -48,7 +48,9 @@
  * With %MY_MMU_ATTACH_RMAP_ONLY the range notifier leaves alone what the VM
  * unmaps page by page (reclaim, migration, write-protection for writeback)
  * and the rmap chain takes care of it: the division of labour of the 2008
- * skeleton. Where the chain is not fed by the VM, the flag changes nothing.
+ * skeleton. What the range notifier keeps are pages whose place another one
+ * may take before the chain has run: those freed by MADV_FREE, and shared
+ * memory. Where the chain is not fed by the VM, the flag changes nothing.
  * A process that already has an external MMU of this variant keeps that
  * one's flags.
  *

@@ -59,11 +59,15 @@ static bool active;
  * Who faults on a page that was unmapped here waits for the folio's lock: to
  * read it back from swap, or to find it in the page cache. Not so where the
  * page is thrown away (MADV_FREE): the pte is empty, a new page may be there
- * before the original returns. Such an entry is not left to the chain.
+ * before the original returns. Nor where the page is of shared memory: in a
+ * private mapping of it, userfaultfd fills an empty pte and asks for no lock.
+ * Such an entry is not left to the chain.
  */
 static bool place_is_kept(struct folio *folio)
 {
-	return !folio_test_anon(folio) || folio_test_swapcache(folio);
+	if (folio_test_anon(folio))
+		return folio_test_swapcache(folio);
+	return !folio_test_swapbacked(folio);
 }
 
 static void hooked_try_to_unmap(struct folio *folio, enum ttu_flags flags)

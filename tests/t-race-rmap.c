@@ -9,9 +9,13 @@
  *	    rmap_walk, rmap_found, rmap_zapped	    likewise
  */
 #include <errno.h>
+#include <fcntl.h>
+#include <linux/userfaultfd.h>
 #include <sched.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/mman.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "race.h"
@@ -479,6 +483,79 @@ TEST(g1_race_place_of_a_discarded_page, 20)
 	ASSERT_EQ(pagemap(r.p) & (PM_PRESENT | PM_SWAPPED), 0,
 		  "the page is thrown away");
 	cpu_stamp(r.p, 1, 2);
+	ASSERT_EQ(mmu_read(fd, r.p, &word, sizeof(word)), 0, "device read");
+	EXPECT_EQ(word, stamp(2, 0), "sees what is there now");
+	tp_release("hook_done");
+	EXPECT_EQ(call_wait(&r), 0, "pageout");
+	device_sees(fd, r.p, 1, 2);
+	cpu_sees(r.p, 1, 2);
+	verify(fd, r.p, 1);
+}
+
+/* Shared memory, mapped privately: an empty pte is for userfaultfd to fill. */
+static int open_uffd(char *p)
+{
+	struct uffdio_api api = { .api = UFFD_API };
+	struct uffdio_register reg = {
+		.range = { .start = (uintptr_t)p, .len = MMU_PAGE },
+		.mode = UFFDIO_REGISTER_MODE_MISSING,
+	};
+	int uffd = syscall(SYS_userfaultfd, O_CLOEXEC);
+
+	if (uffd < 0 || ioctl(uffd, UFFDIO_API, &api))
+		skip("no userfaultfd");
+	ASSERT_EQ(ioctl(uffd, UFFDIO_REGISTER, &reg), 0, "UFFDIO_REGISTER");
+	return uffd;
+}
+
+static char *private_page_of(int memfd, unsigned int gen)
+{
+	uint64_t word = stamp(gen, 0);
+
+	ASSERT_EQ(pwrite(memfd, &word, sizeof(word), 0), (long)sizeof(word),
+		  "the file has a page");
+	return map_fd(memfd, 1, RW, MAP_PRIVATE);
+}
+
+/*
+ *	reclaim				userfaultfd, device
+ *
+ *	start: entry left to the chain?
+ *	X is the file's, its pte is
+ *	empty now
+ *	end
+ *					UFFDIO_COPY: new page Y there, at once
+ *					device reads X: history
+ *	chain: zap X
+ *
+ * UFFDIO_COPY to a private mapping of shared memory does not ask the file, so
+ * it does not wait for the lock of X. Forbidden by the same rule.
+ */
+TEST(g1_race_place_taken_by_userfaultfd, 20)
+{
+	struct call r = { .fn = do_madvise, .pages = 1, .flags = MADV_PAGEOUT };
+	struct uffdio_copy copy = { .len = MMU_PAGE };
+	uint64_t word = POISON;
+	char *from;
+	int uffd;
+
+	stay_on_one_cpu();
+	race_begin(1);
+	fd = mmu_open_attached(test_variant, MY_MMU_ATTACH_RMAP_ONLY);
+	ASSERT_GE(fd, 0, "attach");
+	need_hook();
+	from = map_private(1);
+	cpu_stamp(from, 1, 2);
+	r.p = private_page_of(make_memfd(1), 1);
+	uffd = open_uffd(r.p);
+	ASSERT_EQ(*(volatile uint64_t *)r.p, stamp(1, 0), "the CPU reads X");
+	populate(fd, r.p, 1, 0);
+	call_to(&r, "hook_done");
+	ASSERT_EQ(pagemap(r.p) & PM_PRESENT, 0, "the pte is empty");
+	copy.dst = (uintptr_t)r.p;
+	copy.src = (uintptr_t)from;
+	ASSERT_EQ(ioctl(uffd, UFFDIO_COPY, &copy), 0, "UFFDIO_COPY");
+	ASSERT_EQ(*(volatile uint64_t *)r.p, stamp(2, 0), "the CPU reads Y");
 	ASSERT_EQ(mmu_read(fd, r.p, &word, sizeof(word)), 0, "device read");
 	EXPECT_EQ(word, stamp(2, 0), "sees what is there now");
 	tp_release("hook_done");

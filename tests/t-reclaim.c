@@ -12,6 +12,7 @@
 
 #include "cgroup.h"
 #include "common.h"
+#include "disk.h"
 
 #define N	128
 #define MOST	(4 * N)
@@ -43,17 +44,23 @@ static size_t check_swapped(int fd, const char *p, size_t pages)
 	return n;
 }
 
+static bool hooked(const struct my_mmu_stats *before,
+		   const struct my_mmu_stats *after, size_t evicted)
+{
+	if (!before->rmap_hook_active) {
+		note("the VM does not feed the rmap chain here");
+		return false;
+	}
+	EXPECT_GE(after->rmap_hooked - before->rmap_hooked, evicted,
+		  "the hook saw every page that was unmapped");
+	return true;
+}
+
 /* Pages that were evicted while mirrored came through the rmap chain. */
 static void check_chain(const struct my_mmu_stats *before,
 			const struct my_mmu_stats *after, size_t evicted)
 {
-	if (!before->rmap_hook_active) {
-		note("the VM does not feed the rmap chain here");
-		return;
-	}
-	EXPECT_GE(after->rmap_hooked - before->rmap_hooked, evicted,
-		  "the hook saw every page that was unmapped");
-	if (!test_mode)
+	if (!hooked(before, after, evicted) || !test_mode)
 		return;
 	/* Nobody else tells the driver: each page must have come this way. */
 	EXPECT_GE(after->rmap_walks - before->rmap_walks, evicted,
@@ -198,7 +205,30 @@ TEST_BOTH_MODES(g7_cgroup_reclaim_of_anonymous_memory, 30)
 	verify(fd, p, MOST);
 }
 
-/* Shared memory leaves page tables first, then the page cache, for swap. */
+/* A file's pages: clean, so nobody writes them. */
+TEST_BOTH_MODES(g4_pageout_of_a_file, 20)
+{
+	int file = disk_file("reclaim", N * MMU_PAGE), fd = attached();
+	char *p = map_fd(file, N, PROT_READ | PROT_WRITE, MAP_SHARED);
+	struct my_mmu_stats before, after;
+
+	cpu_stamp(p, N, 1);
+	ASSERT_EQ(msync(p, N * MMU_PAGE, MS_SYNC), 0, "msync");
+	populate(fd, p, N, 0);
+	before = stats_of(fd);
+	ASSERT_EQ(madvise(p, N * MMU_PAGE, MADV_PAGEOUT), 0, "pageout");
+	after = stats_of(fd);
+	EXPECT_EQ(present(fd, p, N), 0, "no entries");
+	check_chain(&before, &after, N);
+	poison_free_memory();
+	device_sees(fd, p, N, 1);
+	verify(fd, p, N);
+}
+
+/*
+ * Shared memory leaves page tables first, then the page cache, for swap. Its
+ * place is not kept, so it is never left to the chain.
+ */
 TEST_BOTH_MODES(g7_cgroup_reclaim_of_shared_memory, 30)
 {
 	struct my_mmu_stats before, after;
@@ -217,7 +247,7 @@ TEST_BOTH_MODES(g7_cgroup_reclaim_of_shared_memory, 30)
 		cgroup_reclaim("reclaim", MOST * MMU_PAGE);
 	after = stats_of(fd);
 	EXPECT_LE(present(fd, p, MOST), 3 * N, "reclaim took some pages");
-	check_chain(&before, &after, MOST - present(fd, p, MOST));
+	hooked(&before, &after, MOST - present(fd, p, MOST));
 	verify(fd, p, MOST);
 	poison_free_memory();
 	device_sees(fd, p, MOST, 2);
