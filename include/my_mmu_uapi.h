@@ -222,7 +222,7 @@ struct my_mmu_device_config {
  * @device_reads: bytes read by the device
  * @device_writes: bytes written by the device
  * @device_faults: device accesses that missed
- * @contended: lock acquisitions that had to wait, all variants' locks
+ * @contended: acquisitions of a variant's spinlocks that had to wait
  * @rmap_hooked: calls of the VM's own functions that passed the rmap hook
  * @rmap_walks: pages for which the rmap chain ran
  * @rmap_filtered: pages that the export filter spared the chain

@@ -5,8 +5,8 @@
  *
  * It differs from variants/split-ptl in the list of external MMUs and in their
  * lifetime: the rmap chain walks the list under SRCU, so that attach, detach
- * and exit do not wait for a device that sleeps (G6), and a struct my_mmu is
- * freed when no walker can hold it any more.
+ * and exit do not wait for a walk that sleeps in a device (G6), and a struct
+ * my_mmu is freed when no walker can hold it any more.
  *
  * Lock order (outer to inner; the function that makes the edge):
  *
@@ -16,7 +16,8 @@
  *	      m->lock				(my_mmu_is_invalidating)
  *	      shard->lock			(my_mmu_insert_pages)
  *		pages' and inodes' locks	(dirtying a page)
- *	  my_mmu_listlock			(my_mmu_release)
+ *	      xa_lock of the tables		(removing one)
+ *	my_mmu_listlock				(attach, my_mmu_release)
  *	folio lock				(the VM, around the rmap chain)
  *	  my_mmu_srcu, read side		(my_mmu_rmap_invalidate_page)
  *	    shard->lock				(my_mmu_find_addr)
@@ -44,8 +45,13 @@
  *	Type: SRCU domain, ours alone. A reader may sleep in it for as long as
  *	devices take, and that delays only who waits for this domain: nobody
  *	but the freeing of a struct my_mmu, which is asynchronous, and unloading
- *	this module. The notifiers' own domain is kernel-wide: sleeping long in
- *	it makes strangers wait.
+ *	this module. The notifiers' own domain is kernel-wide: whoever sleeps
+ *	long in it, as an invalidation with a slow device does, makes strangers
+ *	wait when they exit.
+ *	A walk can miss an m that is just being listed. It has taken its page
+ *	off the export filter before, and who then enters that page for m looks
+ *	at the filter after m was listed, by A in my_mmu_populate_page(): the
+ *	page is on record again, and the next walk finds m.
  * my_mmu_listlock
  *	Type: mutex. Orders the writers of my_mmu_list among themselves. Held
  *	for a few instructions, never while a device is waited for.

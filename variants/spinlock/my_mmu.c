@@ -12,7 +12,8 @@
  *	  pte lock				(the VM, around aging)
  *	    m->lock				(all callbacks)
  *	      pages' and inodes' locks		(dirtying a page)
- *	  my_mmu_listlock			(my_mmu_release)
+ *	      xa_lock of the tables		(removing one)
+ *	my_mmu_listlock				(attach, my_mmu_release)
  *	folio lock				(the VM, around the rmap chain)
  *	  my_mmu_listlock			(my_mmu_rmap_invalidate_page)
  *	    m->lock				(my_sleeping_invalidate_page)
@@ -24,8 +25,9 @@
  * m->lock
  *	Type: spinlock. Protects: everything in m->dev (entries, leaf tables,
  *	reverse index), the count, the sequence, the hull. Held for a batch of
- *	a populate and for one leaf table of an invalidation. Nothing that
- *	could start reclaim runs under it: reclaim would come back here.
+ *	a populate, one leaf table of an invalidation, all addresses of a page,
+ *	or (seldom) the rehashing of a shard. Nothing that could start reclaim
+ *	runs under it: reclaim would come back here.
  * my_mmu_listlock
  *	Type: rwsem. Protects: my_mmu_list. Readers sleep for as long as the
  *	devices on the list take, and writers (attach, detach, exit) wait for
@@ -359,7 +361,7 @@ static bool my_mmu_may_populate(struct my_mmu *m, unsigned long start,
 {
 	bool may;
 
-	spin_lock(&m->lock);
+	my_mmu_spin_lock(&m->lock);
 	may = m->dev.dead || !my_mmu_is_invalidating(m, start, end);
 	spin_unlock(&m->lock);
 	return may;
