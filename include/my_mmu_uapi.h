@@ -176,7 +176,8 @@ struct my_mmu_verify {
  *
  * Locks the page and runs the rmap chain on it, as reclaim does: no external
  * MMU of any process maps the page afterwards. The CPU page table stays as
- * it is. Needs no attached handle.
+ * it is. Needs no attached handle. The zero page stays: it is nobody's, and
+ * not on record.
  *
  * Errors: -EFAULT (no page there), -ENOMEM, -EINTR (killed).
  */

@@ -26,6 +26,12 @@ const struct found found[] = {
 	  "0.0 point point=0 command=5\n"
 	  FAIL_TABLE(2) FAIL_TABLE(3) FAIL_TABLE(4) FAIL_TABLE(5)
 	  "0.0 point point=0 command=0\n" },
+	{ "the model: the zero page was thought to be evicted",
+	  ATTACHED
+	  "0.0 populate slot=0 addr=r0+0 len=0x1000 flags=0 batch=0 place=0\n"
+	  "0.0 evict slot=0 addr=r0+0 place=0\n"
+	  "0.0 query slot=0 addr=r0+0 reserved=0 place=0\n"
+	  "0.0 stats slot=0 place=0\n" },
 	{ "broken on purpose: somebody else's handle works",
 	  ATTACHED
 	  "0.0 populate slot=0 addr=r0+0 len=0x4000 flags=1 batch=0 place=0\n"

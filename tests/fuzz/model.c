@@ -76,15 +76,17 @@ uint64_t reach(struct mm *mm, uint64_t addr, uint64_t len, bool write)
 	return done;
 }
 
-/* A private page of a file is written: from now on it is a copy. */
+/*
+ * A private page is written: from now on it is a copy, of the file's page or
+ * of the zero page.
+ */
 void make_own(struct mm *mm, unsigned int index)
 {
 	struct page *p = &mm->page[index];
 
-	if (p->kind != FILE_PRIVATE || p->own)
-		return;
-	memcpy(mm->data[index], world->file[p->file_page], MMU_PAGE);
-	p->own = true;
+	if (p->kind == FILE_PRIVATE && !p->own)
+		memcpy(mm->data[index], world->file[p->file_page], MMU_PAGE);
+	p->own = p->kind == FILE_PRIVATE || p->kind == ANON;
 }
 
 /*

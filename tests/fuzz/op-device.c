@@ -359,12 +359,17 @@ void draw_evict(struct draw *d, struct call *c)
 		c->arg[0] = draw_edge(d, c->arg[0]);
 }
 
-/* Nobody maps the page now: not at this address, nor the file's elsewhere. */
-static void evicted(struct self *me, int index)
+/*
+ * Nobody maps the page now: not at this address, nor the file's elsewhere. But
+ * the zero page is on no record, and stays: it is nobody's to be evicted.
+ */
+static void evicted(struct self *me, int index, bool walked)
 {
 	struct page *p = &me->mm->page[index], *other;
 	unsigned int proc, i;
 
+	if (p->kind == ANON && !p->own && !walked)
+		return;
 	forget_entries(me->mm, index);
 	if (p->kind != FILE_SHARED && (p->kind != FILE_PRIVATE || p->own))
 		return;
@@ -398,7 +403,7 @@ void run_evict(struct self *me, const struct call *c)
 	same(me, e.addr == c->arg[0], "an input was changed");
 	same(me, e.walked <= !ret, "walked is neither 0 nor 1, or on error");
 	if (!ret && world->seq.serial)
-		evicted(me, i);
+		evicted(me, i, e.walked);
 }
 
 /* Mostly short: others wait for a slow device, and so does the fuzzer. */
