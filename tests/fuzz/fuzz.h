@@ -177,8 +177,8 @@ struct self {
 	struct process *p;
 	struct actor *actor;
 	struct mm *mm;
-	unsigned char *args;	/* page, page, hole, read-only page */
-	unsigned char *buf;	/* BUF_PAGES, hole, read-only page */
+	unsigned char *args;	/* page, page, hole, read-only page, nothing */
+	unsigned char *buf;	/* BUF_PAGES, hole, read-only page, nothing */
 	sigjmp_buf *fault;	/* where to go on after SIGSEGV, SIGBUS */
 	bool injected;		/* an allocation of this call has failed */
 	struct delta {		/* what its call may do to the statistics */

@@ -38,13 +38,32 @@ static void draw_inside(struct draw *d, struct call *c)
 	for (unsigned int i = page_index((c)->arg[0]),			\
 	     end_ = i + (c)->arg[1] / MMU_PAGE; i < end_; i++)
 
+/*
+ * A call that failed for lack of memory may have done half of its work: an
+ * mmap() has unmapped what was there before. From here on, nothing is there.
+ */
+static void clear(struct self *me, uint64_t addr, uint64_t len)
+{
+	unsigned int i = page_index(addr), end = i + len / MMU_PAGE, tries = 100;
+
+	if (!exact(me, addr))
+		return;
+	while (munmap((void *)addr, len))
+		if (!--tries)
+			fail(me, "munmap: %s", strerror(errno));
+	for (; i < end; i++)
+		memset(&me->mm->page[i], 0, sizeof(struct page));
+}
+
 /* Serial: memory calls that are right succeed. */
 static bool done(struct self *me, const struct call *c, long ret)
 {
 	struct legal l = { .success = true };
 
-	if (ret && world->storm)
+	if (ret && world->storm) {
+		clear(me, c->arg[0], c->arg[1]);
 		return false;
+	}
 	if (world->seq.serial || is_home(c->arg[0]))
 		judge(me, c, ret, &l);
 	return !ret && exact(me, c->arg[0]);
@@ -214,8 +233,11 @@ void run_remap(struct self *me, const struct call *c)
 		return;
 	at = mremap((void *)c->arg[0], MMU_PAGE, MMU_PAGE,
 		    MREMAP_MAYMOVE | MREMAP_FIXED, (void *)c->arg[2]);
-	if (!done(me, c, at == MAP_FAILED ? -errno : 0))
+	if (!done(me, c, at == MAP_FAILED ? -errno : 0)) {
+		if (world->storm)
+			clear(me, c->arg[2], MMU_PAGE);
 		return;
+	}
 	me->mm->page[to] = me->mm->page[from];
 	memset(&me->mm->page[from], 0, sizeof(struct page));
 	memcpy(me->mm->data[to], me->mm->data[from], MMU_PAGE);

@@ -207,9 +207,10 @@ static void run_calls(struct self *me)
 
 /* --- a thread ------------------------------------------------------------- */
 
+/* What is mapped next may lie above it: nothing is reached beyond its end. */
 static unsigned char *with_hole(size_t pages)
 {
-	unsigned char *p = mmap(NULL, (pages + 2) * MMU_PAGE,
+	unsigned char *p = mmap(NULL, (pages + 3) * MMU_PAGE,
 				PROT_READ | PROT_WRITE,
 				MAP_PRIVATE | MAP_ANONYMOUS | MAP_POPULATE,
 				-1, 0);
@@ -217,6 +218,7 @@ static unsigned char *with_hole(size_t pages)
 	if (p == MAP_FAILED)
 		return NULL;
 	mprotect(p + (pages + 1) * MMU_PAGE, MMU_PAGE, PROT_READ);
+	mprotect(p + (pages + 2) * MMU_PAGE, MMU_PAGE, PROT_NONE);
 	munmap(p + pages * MMU_PAGE, MMU_PAGE);
 	return p;
 }
