@@ -10,6 +10,7 @@
 #include "fuzz.h"
 
 #define CALLS_MIN	40
+#define STAY		90	/* percent of calls by whoever made the one before */
 
 /* splitmix64 */
 uint64_t draw_u64(struct draw *d)
@@ -134,6 +135,12 @@ static void draw_first(struct draw *d, struct call *c, unsigned int nth)
 		c->arg[0] = 1 + nth - FIRST_OPS;
 }
 
+/* Two are mostly open, and attached; one of the others is mostly not. */
+static unsigned int draw_slot(struct draw *d)
+{
+	return draw_below(d, chance(d, 60) ? 1 : chance(d, 75) ? 2 : SLOTS);
+}
+
 static void draw_call(struct draw *d, struct call *c, unsigned int nth)
 {
 	if (!c->thread && nth < (c->proc ? FIRST_OPS : FIRST_FORKS)) {
@@ -141,7 +148,7 @@ static void draw_call(struct draw *d, struct call *c, unsigned int nth)
 		return;
 	}
 	c->op = draw_op(d);
-	c->slot = draw_below(d, chance(d, 70) ? 2 : SLOTS);
+	c->slot = draw_slot(d);
 	ops[c->op].draw(d, c);
 	/* The later an allocation is to fail, the fewer calls get there. */
 	if (ops[c->op].allocates && chance(d, 20))
@@ -181,11 +188,13 @@ void draw_sequence(struct sequence *s, uint64_t seed, unsigned int round)
 		actor[who].procs = procs;
 		actor[who].thread = who % THREADS;
 	}
-	for (i = 0; i < s->n; i++) {
+	for (who = i = 0; i < s->n; i++) {
 		c = &s->call[i];
-		c->proc = i < FIRST_FORKS ? 0 : draw_below(&plan, procs);
-		c->thread = i < FIRST_FORKS ? 0 : draw_below(&plan, threads);
-		who = c->proc * THREADS + c->thread;
+		if (i >= FIRST_FORKS && !chance(&plan, STAY))
+			who = draw_below(&plan, procs) * THREADS +
+			      draw_below(&plan, threads);
+		c->proc = who / THREADS;
+		c->thread = who % THREADS;
 		draw_call(&actor[who], c, drawn[who]++);
 	}
 }

@@ -41,12 +41,12 @@ const struct found found[] = {
 	{ "broken on purpose: a failed populate leaves its table",
 	  ATTACHED
 	  "0.0 populate slot=0 addr=r1+0 len=0x1000 flags=1 batch=0 place=0\n"
-	  "0.0 stats slot=0 place=0\n"
+	  "0.0 stats slot=0 place=0 settle=1\n"
 	  "0.0 dup slot=0 to=1\n"
 	  "0.0 detach slot=0 place=0\n"
 	  "0.0 attach slot=1 variant=2 flags=0 reserved=0 place=0\n"
 	  "0.0 populate slot=1 addr=r1+0 len=0x1000 flags=1 batch=0 place=0\n"
-	  "0.0 stats slot=0 place=0\n" },
+	  "0.0 stats slot=0 place=0 settle=1\n" },
 	{ "broken on purpose: lengths that wrap are not refused",
 	  ATTACHED
 	  "0.0 read slot=0 addr=r0+0x55 len=0xfffffffffffff000 buf=0 place=0\n"

@@ -29,7 +29,7 @@
 #define THREADS		3	/* in each */
 #define SLOTS		5	/* descriptors that calls name, per process */
 #define VARIANTS	3
-#define CALLS_MAX	512
+#define CALLS_MAX	2048
 #define ARGS		5
 
 /*
@@ -152,12 +152,13 @@ struct world {
 	bool failed;
 	unsigned int failed_at;
 	char why[1024];
-	pid_t dying;		/* the turn passes on when it has gone */
+	pid_t dying;		/* its turn passes on when it has gone */
 	unsigned int dying_at;
-	unsigned int calls;	/* made in all */
+	unsigned int calls;	/* of the device, as count_call() has it */
 	unsigned int last_mm_id;
 	bool storm;		/* allocations of some tasks fail at random */
-	unsigned int fail_create, fail_lookup;	/* test points */
+	unsigned int points;	/* test points this round has told, as bits */
+	unsigned int fail_create, fail_lookup;	/* what they may do */
 	struct my_mmu_stats stats;	/* serial: after the last call */
 
 	struct actor actor[PROCS][THREADS];
@@ -228,6 +229,7 @@ void judge(struct self *me, const struct call *c, long ret,
 /* The round has failed: notes why, once, and ends the process. */
 void fail(struct self *me, const char *fmt, ...)
 	__attribute__((format(printf, 2, 3), noreturn));
+void count_call(void);
 
 /* --- operations ----------------------------------------------------------- */
 
@@ -235,7 +237,7 @@ struct op {
 	const char *name;
 	const char *arg[ARGS];	/* names, for text */
 	bool no_slot;
-	bool allocates;		/* and can be made to fail there */
+	bool allocates;		/* a call to the device: allocations may fail */
 	unsigned int often[2];	/* weights: parallel, serial */
 	void (*draw)(struct draw *d, struct call *c);
 	void (*run)(struct self *me, const struct call *c);
@@ -299,6 +301,8 @@ enum outcome look_around(void);		/* leaks and complaints */
 void resume_after_exec(const char *proc) __attribute__((noreturn));
 void start_process(unsigned int proc) __attribute__((noreturn));
 void pass_turn(unsigned int from);
+void exit_in_turn(struct self *me);
+void wait_gone(pid_t pid);
 int64_t now_ms(void);
 
 /* --- shrink.c ------------------------------------------------------------- */

@@ -22,7 +22,7 @@ static struct sequence seq;
 static void usage(const char *name, int code)
 {
 	fprintf(code ? stderr : stdout,
-		"usage: %s --seed S [--calls N] [--from ROUND]\n"
+		"usage: %s --seed S [--calls N] [--seconds N] [--from ROUND]\n"
 		"       %s --print S:ROUND\n"
 		"       %s --replay FILE [--times N]\n"
 		"       %s --shrink FILE [--known OUTCOMES]\n"
@@ -159,7 +159,7 @@ static enum outcome check(int seconds)
 		return o;
 	printf("seed %" PRIu64 "\n", seed);
 	o = run_seed(seed, 0, &calls, seconds * 1000);
-	printf("made %lu calls\n", calls);
+	printf("made %lu calls to the device\n", calls);
 	return o;
 }
 
@@ -209,7 +209,7 @@ static void print_round(const char *text)
 
 struct options {
 	const char *seed, *replay, *shrink, *best, *known, *check;
-	unsigned long calls;
+	unsigned long calls, seconds;
 	unsigned int from, times, factor;
 	bool no_faults;
 };
@@ -218,6 +218,7 @@ static struct options parse(int argc, char **argv)
 {
 	static const struct option longs[] = {
 		{ "seed", 1, NULL, 's' }, { "calls", 1, NULL, 'n' },
+		{ "seconds", 1, NULL, 'S' },
 		{ "from", 1, NULL, 'f' }, { "print", 1, NULL, 'p' },
 		{ "replay", 1, NULL, 'r' }, { "times", 1, NULL, 't' },
 		{ "shrink", 1, NULL, 'x' }, { "known", 1, NULL, 'k' },
@@ -227,7 +228,7 @@ static struct options parse(int argc, char **argv)
 		{ "help", 0, NULL, 'h' }, { NULL, 0, NULL, 0 }
 	};
 	struct options o = {
-		.calls = 10000, .times = 1, .factor = 1, .known = ""
+		.calls = 10000, .seconds = 1000000, .times = 1, .factor = 1, .known = ""
 	};
 	int opt;
 
@@ -238,6 +239,9 @@ static struct options parse(int argc, char **argv)
 			break;
 		case 'n':
 			o.calls = strtoul(optarg, NULL, 0);
+			break;
+		case 'S':
+			o.seconds = strtoul(optarg, NULL, 0);
 			break;
 		case 'f':
 			o.from = strtoul(optarg, NULL, 0);
@@ -291,8 +295,9 @@ static int work(const struct options *o)
 		load(o->shrink);
 		return shrink(&seq, o->known);
 	}
-	out = run_seed(strtoull(o->seed, NULL, 0), o->from, &calls, INT64_MAX);
-	printf("made %lu calls%s\n", calls,
+	out = run_seed(strtoull(o->seed, NULL, 0), o->from, &calls,
+		       o->seconds * 1000);
+	printf("made %lu calls to the device%s\n", calls,
 	       limits.faults ? ", some with allocations that failed" : "");
 	return exit_code(out);
 }

@@ -3,6 +3,7 @@
  * op-access.c - the device reads and writes
  */
 #include <errno.h>
+#include <string.h>
 
 #include "device.h"
 
@@ -106,32 +107,53 @@ static unsigned char written(const struct call *c, uint64_t i)
 	return c->arg[2] == BUFFER_READ_ONLY ? 0 : c->arg[4] + i * 7;
 }
 
+/* From @addr to the end of its page, at most @left. */
+static uint64_t in_page(uint64_t addr, uint64_t left)
+{
+	uint64_t n = MMU_PAGE - addr % MMU_PAGE;
+
+	return n < left ? n : left;
+}
+
+static void compare_page(struct self *me, uint64_t addr,
+			 const unsigned char *at, uint64_t n)
+{
+	const unsigned char *want = contents(me->mm, page_index(addr)) +
+				    addr % MMU_PAGE;
+	uint64_t i = 0;
+
+	if (!memcmp(at, want, n))
+		return;
+	while (at[i] == want[i])
+		i++;
+	fail(me, "the device read %#x at %#llx, where %#x is", at[i],
+	     (unsigned long long)(addr + i), want[i]);
+}
+
 static void compare_read(struct self *me, const struct call *c,
 			 const unsigned char *at, uint64_t done)
 {
-	uint64_t i, addr;
-	int index;
+	uint64_t i, n;
 
-	for (i = 0; i < done; i++) {
-		addr = c->arg[0] + i;
-		index = page_index(addr);
-		if (at[i] != contents(me->mm, index)[addr % MMU_PAGE])
-			fail(me, "the device read %#x at %#llx, where %#x is",
-			     at[i], (unsigned long long)addr,
-			     contents(me->mm, index)[addr % MMU_PAGE]);
+	for (i = 0; i < done; i += n) {
+		n = in_page(c->arg[0] + i, done - i);
+		compare_page(me, c->arg[0] + i, at + i, n);
 	}
 }
 
 static void note_written(struct self *me, const struct call *c, uint64_t done)
 {
-	uint64_t i, addr;
+	uint64_t i = 0, addr, end;
+	unsigned char *to;
 	int index;
 
-	for (i = 0; i < done; i++) {
+	while (i < done) {
 		addr = c->arg[0] + i;
 		index = page_index(addr);
 		make_own(me->mm, index);
-		contents(me->mm, index)[addr % MMU_PAGE] = written(c, i);
+		to = contents(me->mm, index) + addr % MMU_PAGE;
+		for (end = i + in_page(addr, done - i); i < end; i++)
+			*to++ = written(c, i);
 	}
 }
 

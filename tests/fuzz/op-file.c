@@ -48,6 +48,8 @@ void run_open(struct self *me, const struct call *c)
 		may_be(&l, ENFILE);
 	}
 	judge(me, c, fd < 0 ? fd : 0, &l);
+	if (fd >= 0 && !path)
+		count_call();
 	if (fd >= 0)
 		install(me, c->slot, fd, path ? SLOT_PATH :
 			world->seq.serial ? handle_new() : SLOT_CLOSED);
@@ -68,6 +70,8 @@ void run_close(struct self *me, const struct call *c)
 	else if (me->p->slot[c->slot] == SLOT_CLOSED)
 		must_be(&l, EBADF);
 	judge(me, c, close(FD_SLOT + c->slot) ? -errno : 0, &l);
+	if (handle_in(me, c->slot))
+		count_call();
 	if (world->seq.serial)
 		slot_put(me->p, c->slot);
 }

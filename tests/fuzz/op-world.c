@@ -9,7 +9,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/syscall.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "fuzz.h"
@@ -80,8 +79,7 @@ void run_exit(struct self *me, const struct call *c)
 	(void)c;
 	if (world->seq.serial) {
 		process_gone(me->proc);
-		world->dying_at = me->actor->at;
-		__atomic_store_n(&world->dying, getpid(), __ATOMIC_SEQ_CST);
+		exit_in_turn(me);
 	}
 	_exit(0);
 }
@@ -89,15 +87,6 @@ void run_exit(struct self *me, const struct call *c)
 void draw_kill(struct draw *d, struct call *c)
 {
 	c->arg[0] = draw_below(d, d->procs);
-}
-
-static void wait_gone(struct self *me, pid_t pid)
-{
-	struct timespec tick = { .tv_nsec = 1000 * 1000 };
-
-	(void)me;
-	while (!kill(pid, 0) || errno != ESRCH)
-		nanosleep(&tick, NULL);
 }
 
 void run_kill(struct self *me, const struct call *c)
@@ -114,7 +103,7 @@ void run_kill(struct self *me, const struct call *c)
 	kill(pid, SIGKILL);
 	if (!world->seq.serial)
 		return;
-	wait_gone(me, pid);
+	wait_gone(pid);
 	process_gone(p - world->proc);
 }
 
@@ -244,10 +233,12 @@ void points_on(bool on)
 
 void release_points(void)
 {
+	unsigned int used = __atomic_load_n(&world->points, __ATOMIC_SEQ_CST);
 	size_t i;
 
 	for (i = 0; i < POINTS; i++)
-		tell_point(points[i], "off");
+		if (used & 1u << i)
+			tell_point(points[i], "off");
 }
 
 static const struct {
@@ -305,6 +296,7 @@ void run_point(struct self *me, const struct call *c)
 		must_be(&l, EINVAL);
 	else
 		armed(point, command);
+	__atomic_or_fetch(&world->points, 1u << point, __ATOMIC_SEQ_CST);
 	ret = tell_point(points[point], commands[command].text);
 	judge(me, c, ret < 0 ? ret : 0, &l);
 }

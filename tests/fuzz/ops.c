@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
  * ops.c - all operations, and how often each is drawn
+ *
+ * Where everything is emulated, a process that comes or goes takes as long as
+ * fifty calls to the device. They are rare, so that the others are many.
  */
 #include <string.h>
 
@@ -11,50 +14,51 @@
 
 const struct op ops[] = {
 	{ "attach", { "variant", "flags", "reserved", "place" },
-	  .often = { 10, 10 }, ASK(attach) },
-	{ "detach", { "place" }, .often = { 4, 4 }, ASK(detach) },
+	  .often = { 192, 192 }, ASK(attach) },
+	{ "detach", { "place" }, .often = { 40, 40 }, ASK(detach) },
 	{ "populate", { "addr", "len", "flags", "batch", "place" },
-	  .often = { 24, 20 }, ASK(populate) },
+	  .often = { 480, 400 }, ASK(populate) },
 	{ "floor", { "addr", "len", "flags", "batch", "place" },
-	  .often = { 3, 4 }, ASK(floor) },
+	  .often = { 48, 64 }, ASK(floor) },
 	{ "read", { "addr", "len", "buf", "place" },
-	  .often = { 24, 20 }, ASK(read) },
+	  .often = { 480, 400 }, ASK(read) },
 	{ "write", { "addr", "len", "buf", "place", "byte" },
-	  .often = { 24, 20 }, ASK(write) },
+	  .often = { 480, 400 }, ASK(write) },
 	{ "query", { "addr", "reserved", "place" },
-	  .often = { 10, 20 }, ASK(query) },
+	  .often = { 240, 400 }, ASK(query) },
 	{ "verify", { "addr", "len", "place" },
-	  .often = { 8, 10 }, ASK(verify) },
-	{ "evict", { "addr", "place" }, .often = { 12, 10 }, ASK(evict) },
+	  .often = { 128, 160 }, ASK(verify) },
+	{ "evict", { "addr", "place" }, .often = { 240, 200 }, ASK(evict) },
 	{ "configure", { "us", "reserved", "place" },
-	  .often = { 4, 4 }, ASK(configure) },
-	{ "stats", { "place" }, .often = { 3, 8 }, ASK(stats) },
-	{ "unknown", { "cmd", "place" }, .often = { 4, 4 }, ASK(unknown) },
+	  .often = { 32, 32 }, ASK(configure) },
+	{ "stats", { "place", "settle" },
+	  .often = { 64, 128 }, ASK(stats) },
+	{ "unknown", { "cmd", "place" }, .often = { 64, 64 }, ASK(unknown) },
 
-	{ "open", { "flags" }, .often = { 10, 10 }, ASK(open) },
-	{ "close", { 0 }, .often = { 6, 4 }, DO(close) },
-	{ "dup", { "to" }, .often = { 4, 4 }, DO(dup) },
-	{ "other", { "kind" }, .often = { 1, 1 }, DO(other) },
-	{ "send", { "to" }, .often = { 4, 4 }, DO(send) },
-	{ "receive", { 0 }, .often = { 4, 4 }, DO(receive) },
-	{ "file_call", { "which" }, .often = { 0, 3 }, DO(file_call) },
+	{ "open", { "flags" }, .often = { 96, 96 }, ASK(open) },
+	{ "close", { 0 }, .often = { 40, 40 }, DO(close) },
+	{ "dup", { "to" }, .often = { 32, 32 }, DO(dup) },
+	{ "other", { "kind" }, .often = { 8, 8 }, DO(other) },
+	{ "send", { "to" }, .often = { 24, 24 }, DO(send) },
+	{ "receive", { 0 }, .often = { 24, 24 }, DO(receive) },
+	{ "file_call", { "which" }, .often = { 0, 24 }, DO(file_call) },
 
 	{ "map", { "addr", "len", "kind", "prot", "page" }, .no_slot = true,
-	  .often = { 14, 14 }, DO(map) },
+	  .often = { 112, 112 }, DO(map) },
 	{ "unmap", { "addr", "len" }, .no_slot = true,
-	  .often = { 6, 4 }, DO(unmap) },
+	  .often = { 40, 32 }, DO(unmap) },
 	{ "protect", { "addr", "len", "prot" }, .no_slot = true,
-	  .often = { 8, 8 }, DO(protect) },
+	  .often = { 64, 64 }, DO(protect) },
 	{ "advise", { "addr", "len", "advice" }, .no_slot = true,
-	  .often = { 8, 6 }, DO(advise) },
+	  .often = { 64, 48 }, DO(advise) },
 	{ "remap", { "addr", "len", "to" }, .no_slot = true,
-	  .often = { 4, 4 }, DO(remap) },
+	  .often = { 32, 32 }, DO(remap) },
 	{ "touch", { "addr", "len", "write", "byte" }, .no_slot = true,
-	  .often = { 10, 14 }, DO(touch) },
+	  .often = { 80, 112 }, DO(touch) },
 	{ "resize", { "how", "pages" }, .no_slot = true,
-	  .often = { 2, 3 }, DO(resize) },
+	  .often = { 16, 24 }, DO(resize) },
 
-	{ "fork", { "child" }, .no_slot = true, .often = { 4, 4 }, DO(fork) },
+	{ "fork", { "child" }, .no_slot = true, .often = { 12, 12 }, DO(fork) },
 	{ "exec", { 0 }, .no_slot = true, .often = { 1, 1 }, DO(exec) },
 	{ "exit", { 0 }, .no_slot = true, .often = { 1, 1 }, DO(exit) },
 	{ "kill", { "process" }, .no_slot = true, .often = { 1, 1 }, DO(kill) },
@@ -62,12 +66,12 @@ const struct op ops[] = {
 	  .often = { 1, 1 }, DO(drop_caps) },
 
 	{ "debugfs", { "file" }, .no_slot = true,
-	  .often = { 2, 2 }, DO(debugfs) },
+	  .often = { 4, 4 }, DO(debugfs) },
 	{ "parameter", { "value" }, .no_slot = true,
 	  .often = { 1, 1 }, DO(parameter) },
 	{ "point", { "point", "command" }, .no_slot = true,
-	  .often = { 4, 2 }, DO(point) },
-	{ "storm", { "on" }, .no_slot = true, .often = { 2, 0 }, DO(storm) },
+	  .often = { 12, 8 }, DO(point) },
+	{ "storm", { "on" }, .no_slot = true, .often = { 1, 0 }, DO(storm) },
 };
 
 const unsigned int nr_ops = sizeof(ops) / sizeof(*ops);

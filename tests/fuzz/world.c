@@ -29,7 +29,7 @@
 #include "fuzz.h"
 #include "harness.h"
 
-#define TICK_MS		2
+#define TICK_MS		100	/* a look for calls that hang */
 #define RELEASE_MS	10	/* how long a task stays parked */
 
 struct limits limits = { .call_s = 15, .left_ms = 4000 };
@@ -78,7 +78,7 @@ static void wake_all(void)
 		futex_wake(&a->go);
 }
 
-/* On to the next call of a process that is there. */
+/* On to the next call of a process that is there. Who passes is awake. */
 void pass_turn(unsigned int from)
 {
 	struct sequence *s = &world->seq;
@@ -87,10 +87,11 @@ void pass_turn(unsigned int from)
 	while (i < s->n && !world->proc[s->call[i].proc].alive)
 		i++;
 	__atomic_store_n(&world->turn, i, __ATOMIC_SEQ_CST);
-	if (i < s->n)
-		futex_wake(&actor_of(&s->call[i])->go);
-	else
+	if (i >= s->n)
 		wake_all();
+	else if (from >= s->n || actor_of(&s->call[from]) !=
+		 actor_of(&s->call[i]))
+		futex_wake(&actor_of(&s->call[i])->go);
 }
 
 /* False if the turn for call @i is over, or will not come. */
@@ -106,6 +107,18 @@ static bool wait_turn(struct self *me, unsigned int i)
 		futex_wait(&me->actor->go, go);
 	}
 	return false;
+}
+
+/* All threads of a process have let go of memory and files. */
+void wait_gone(pid_t pid)
+{
+	struct pollfd p = { .events = POLLIN };
+
+	p.fd = syscall(SYS_pidfd_open, pid, 0);
+	if (p.fd < 0)
+		return;
+	poll(&p, 1, limits.call_s * 1000);
+	close(p.fd);
 }
 
 /* --- failing -------------------------------------------------------------- */
@@ -135,13 +148,17 @@ static void on_fault(int sig, siginfo_t *info, void *unused)
 
 /* --- one call ------------------------------------------------------------- */
 
-/* Serial: nobody else does anything, so the statistics must say just that. */
+/*
+ * Serial: nobody else does anything, so the statistics must say just that.
+ * What is wrongly counted for memory and processes shows at the next call.
+ */
 static void check_delta(struct self *me, const struct call *c)
 {
 	struct my_mmu_stats old = world->stats, *s = &world->stats;
 	struct delta *d = &me->delta;
 
-	if (!world->seq.serial || mmu_stats(FD_STATS, s))
+	if (!world->seq.serial || !ops[c->op].allocates ||
+	    mmu_stats(FD_STATS, s))
 		return;
 	if (d->unknown)
 		return;
@@ -158,6 +175,16 @@ static void check_delta(struct self *me, const struct call *c)
 		     s->populated_pages - old.populated_pages);
 }
 
+/*
+ * A call is one that was drawn and that the device has answered: an ioctl, an
+ * open, a close. What was refused before it got there is none, nor is what is
+ * done to memory and processes, nor what the fuzzer asks for itself.
+ */
+void count_call(void)
+{
+	__atomic_add_fetch(&world->calls, 1, __ATOMIC_RELAXED);
+}
+
 static void one_call(struct self *me, unsigned int i)
 {
 	const struct call *c = &world->seq.call[i];
@@ -170,7 +197,6 @@ static void one_call(struct self *me, unsigned int i)
 	ops[c->op].run(me, c);
 	check_delta(me, c);
 	__atomic_store_n(&me->actor->since_ms, 0, __ATOMIC_SEQ_CST);
-	__atomic_add_fetch(&world->calls, 1, __ATOMIC_RELAXED);
 }
 
 /* A thread looks at everything once more before it ends. */
@@ -408,10 +434,8 @@ void resume_after_exec(const char *proc)
 	if (world->seq.serial) {
 		i = world->turn;
 		process_execed(p);
-		mmu_stats(FD_STATS, &world->stats);
 		for (t = 0; t < THREADS; t++)
 			world->actor[p][t].since_ms = 0;
-		world->calls++;
 		pass_turn(i);
 	} else {
 		for (t = 0; t < THREADS; t++) {
@@ -455,16 +479,6 @@ static void end_world(void)
 	close(FD_STATS);
 }
 
-static bool uses_points(const struct sequence *s)
-{
-	unsigned int point = op_named("point"), i;
-
-	for (i = 0; i < s->n; i++)
-		if (s->call[i].op == point)
-			return true;
-	return false;
-}
-
 /* The first actor that has been in a call for too long, or NULL. */
 static struct actor *hanging(void)
 {
@@ -480,37 +494,48 @@ static struct actor *hanging(void)
 	return NULL;
 }
 
-static void pass_for_the_dead(void)
+/* Whoever exits in its turn says so first: here it is passed on. */
+void exit_in_turn(struct self *me)
 {
-	pid_t pid = __atomic_load_n(&world->dying, __ATOMIC_SEQ_CST);
+	world->dying_at = me->actor->at;
+	__atomic_store_n(&world->dying, getpid(), __ATOMIC_SEQ_CST);
+	if (write(FD_LIFE, "", 1) != 1)
+		fail(me, "the supervisor is not told: %s", strerror(errno));
+}
 
-	if (!pid || !kill(pid, 0))
+static void pass_for_the_dead(int life)
+{
+	char byte;
+
+	if (read(life, &byte, 1) != 1)
 		return;
-	world->dying = 0;
-	mmu_stats(FD_STATS, &world->stats);
+	wait_gone(__atomic_load_n(&world->dying, __ATOMIC_SEQ_CST));
 	pass_turn(world->dying_at);
 }
 
-static bool all_gone(int life)
+/* Waits for @ms, or until something happens. */
+static bool all_gone(int life, int ms)
 {
 	struct pollfd p = { .fd = life, .events = POLLIN };
 
-	return poll(&p, 1, TICK_MS) > 0 && p.revents & POLLHUP;
+	if (poll(&p, 1, ms) <= 0)
+		return false;
+	if (p.revents & POLLIN) {
+		pass_for_the_dead(life);
+		return false;
+	}
+	return p.revents & POLLHUP;
 }
 
 /* True if all processes have come to their end. */
 static bool watch(const struct sequence *s, int life)
 {
-	bool points = !s->serial && uses_points(s);
-	int64_t start = now_ms(), released = start;
+	int64_t start = now_ms();
 	struct actor *a;
 
-	while (!all_gone(life)) {
-		pass_for_the_dead();
-		if (points && now_ms() - released > RELEASE_MS) {
+	while (!all_gone(life, s->serial ? TICK_MS : RELEASE_MS)) {
+		if (!s->serial)
 			release_points();
-			released = now_ms();
-		}
 		a = hanging();
 		if (a) {
 			snprintf(world->why, sizeof(world->why),
@@ -566,8 +591,7 @@ enum outcome run_sequence(const struct sequence *s)
 		kill_all();
 	}
 	close(life[0]);
-	if (uses_points(s))
-		release_points();
+	release_points();
 	end_world();
 	if (!ended)
 		return DIRTY;
