@@ -193,16 +193,31 @@ static void read_of_task(pid_t tid, const char *file, char *text, size_t size)
 	close(f);
 }
 
-static bool is_in(pid_t tid, const char *name)
+/* As ps shows it: D asleep, uninterruptibly; Z ended. 0: no such task */
+static char state_of(pid_t tid)
 {
-	char text[2048], *state;
+	char text[512], *state;
 
 	read_of_task(tid, "stat", text, sizeof(text));
 	state = strrchr(text, ')');
-	if (!state || strncmp(state, ") D", 3))
+	return state ? state[2] : 0;
+}
+
+static bool is_in(pid_t tid, const char *name)
+{
+	char text[2048];
+
+	if (state_of(tid) != 'D')
 		return false;
 	read_of_task(tid, "stack", text, sizeof(text));
 	return strstr(text, name);
+}
+
+static bool has_ended(pid_t tid)
+{
+	char state = state_of(tid);
+
+	return !state || state == 'Z';
 }
 
 void task_wait_in(pid_t tid, const char *name)
@@ -210,9 +225,31 @@ void task_wait_in(pid_t tid, const char *name)
 	double deadline = seconds() + DEADLINE_S;
 	bool there;
 
-	while (!(there = is_in(tid, name)) && seconds() < deadline)
+	while (!(there = is_in(tid, name)) && !has_ended(tid) &&
+	       seconds() < deadline)
 		tick();
 	ASSERT_EQ(there, true, "the other task waits in %s()", name);
+}
+
+void call_wait_in_(struct call *c, const char *name)
+{
+	double deadline = seconds() + DEADLINE_S;
+	bool there;
+
+	while (!(there = is_in(c->tid, name)) && !call_returned(c) &&
+	       seconds() < deadline)
+		tick();
+	ASSERT_EQ(there, true, "the call waits in %s()", name);
+}
+
+void call_wait_arrivals_(struct call *c, const char *point, unsigned long n)
+{
+	double deadline = seconds() + DEADLINE_S;
+
+	while (tp_arrivals_(point) < n && !call_returned(c) &&
+	       seconds() < deadline)
+		tick();
+	ASSERT_GE(tp_arrivals_(point), n, "so often it came to %s", point);
 }
 
 /* --- what the statistics tell --------------------------------------------- */

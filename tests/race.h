@@ -65,9 +65,13 @@ bool call_returned(struct call *c);
 /*
  * Waits until it sleeps, uninterruptibly, with a function called like @name on
  * its stack. The kernel's stack traces leave out the locks' own functions.
+ * A call that returns instead, or a task that ends, fails the test at once.
  */
-#define call_wait_in(c, name) (HERE(), task_wait_in((c)->tid, name))
+#define call_wait_in(c, name) (HERE(), call_wait_in_(c, name))
 void task_wait_in(pid_t tid, const char *name);
+/* Likewise, until it has come by @point so often. */
+#define call_wait_arrivals(c, point, n) \
+	(HERE(), call_wait_arrivals_(c, point, n))
 
 /* A populate that must sleep until an invalidation is over; until it does. */
 #define call_to_wait(c) (HERE(), call_to_wait_(c))
@@ -80,6 +84,8 @@ void task_wait_in(pid_t tid, const char *name);
 void call_start_(struct call *c);
 void call_to_(struct call *c, const char *point);
 int call_wait_(struct call *c);
+void call_wait_in_(struct call *c, const char *name);
+void call_wait_arrivals_(struct call *c, const char *point, unsigned long n);
 void call_to_wait_(struct call *c);
 void call_on_to_wait_(struct call *c, const char *point);
 void wait_for_mmus_(int fd, uint64_t n);

@@ -286,7 +286,7 @@ TEST(g5_race_attach_amid_last_detach, 20)
 	call_to(&d, "detach_last");
 	tp_tell("attach_found", "count");
 	call_start(&c);
-	tp_wait_arrivals("attach_found", 3);
+	call_wait_arrivals(&c, "attach_found", 3);
 	EXPECT_EQ(call_returned(&c), false, "not to the one that dies");
 	tp_release("detach_last");
 	EXPECT_EQ(call_wait(&d), 0, "detach");

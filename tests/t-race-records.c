@@ -59,12 +59,12 @@ static void goes_through(char *p, size_t pages)
  *				the ptes change
  *				end
  *
- * Forbidden by "each end takes its own record away, and no other". Both orders
- * of the ends are tried.
+ * Forbidden by "each end takes its own record away, and no other": what only
+ * the other covers is held off, too. Both orders of the ends are tried.
  */
 static void overlapping(bool first_ends_first)
 {
-	struct call a, b, in_both;
+	struct call a, b, in_both, in_other;
 	char *p;
 
 	race_begin(4);
@@ -74,16 +74,19 @@ static void overlapping(bool first_ends_first)
 	a = invalidation(p, N);
 	b = invalidation(p + N / 2 * MMU_PAGE, N);
 	in_both = a_populate(p + N / 2 * MMU_PAGE, N / 2);
+	in_other = a_populate(first_ends_first ? p + N * MMU_PAGE : p, N / 2);
 	call_to(&a, POINT);
 	call_to(&b, POINT);
 	call_to_wait(&in_both);
 	let_end(first_ends_first ? &a : &b);
+	call_to_wait(&in_other);
 	EXPECT_EQ(call_returned(&in_both), false,
 		  "one is over, the other covers it still");
 	EXPECT_EQ(present(fd, p, 2 * N), 0, "nothing was entered");
 	let_end(first_ends_first ? &b : &a);
 	EXPECT_EQ(call_wait(&in_both), 0, "populate, at last");
 	device_sees_zeros(fd, in_both.p, in_both.pages);
+	EXPECT_EQ(call_wait(&in_other), 0, "and the other");
 	goes_through(p, 2 * N);
 	verify(fd, p, 2 * N);
 }

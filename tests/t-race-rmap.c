@@ -284,6 +284,37 @@ TEST(g4_race_export_behind_the_callback, 20)
 	export_beside("rmap_zapped");
 }
 
+/*
+ *	populate			walker
+ *
+ *	looks X up
+ *					takes X off the record
+ *					callbacks: X is nowhere
+ *	enters X, puts it on record
+ *
+ * Forbidden is an entry that is not on record: the next walk would pass it
+ * over. By "the bit is set in the critical section that makes the mapping".
+ */
+TEST(g4_race_lookup_eviction_insert, 20)
+{
+	struct call c = { .fn = do_populate, .pages = 1, .flags = WRITE };
+	char *p;
+
+	race_begin(1);
+	c.fd = attached();
+	c.p = p = map_private(1);
+	cpu_stamp(p, 1, 1);
+	call_to(&c, "populate_lookup");
+	EXPECT_GE(mmu_evict(c.fd, p), 0, "evict");
+	tp_release("populate_lookup");
+	EXPECT_EQ(call_wait(&c), 0, "populate");
+	EXPECT_EQ(present(c.fd, p, 1), 1, "the page is entered");
+	EXPECT_EQ(mmu_evict(c.fd, p), 1, "evict again: it is on record");
+	EXPECT_EQ(mmu_entry(c.fd, p), 0, "and gone");
+	device_sees(c.fd, p, 1, 1);
+	verify(c.fd, p, 1);
+}
+
 /* --- two walkers, and what else may come ---------------------------------- */
 
 /*
@@ -441,7 +472,7 @@ TEST(g4_race_reclaim_between_end_and_chain, 20)
 	c.fd = fd;
 	call_to(&r, "hook_done");
 	ASSERT_EQ(count_swapped(r.p, 1), 1, "the pte is gone");
-	EXPECT_NE(mmu_entry(fd, r.p), 0, "the entry is not");
+	ASSERT_NE(mmu_entry(fd, r.p), 0, "the entry is not");
 	ASSERT_EQ(mmu_verify(fd, NULL, 0, &v), 0, "VERIFY");
 	EXPECT_EQ(v.unsettled, 1, "which is known");
 	EXPECT_EQ(v.stale, 0, "and in order");
@@ -455,6 +486,36 @@ TEST(g4_race_reclaim_between_end_and_chain, 20)
 	poison_free_memory();
 	device_sees(fd, r.p, 1, 1);
 	verify(fd, r.p, 1);
+}
+
+/*
+ *	populate			reclaim
+ *
+ *	look up: page X
+ *					start: on record, zap left to the chain
+ *					pte of X becomes a swap entry
+ *					end: sequence++
+ *					chain: zap X
+ *	enter X?
+ *
+ * Forbidden by "populates are held off all the same": behind the chain nobody
+ * would ever zap it.
+ */
+TEST(g2_race_reclaim_before_the_insertion, 20)
+{
+	struct call c = { .fn = do_populate, .pages = 1, .flags = WRITE };
+
+	c.p = page_for_reclaim(0);
+	c.fd = fd;
+	call_to(&c, "populate_lookup");
+	ASSERT_EQ(madvise(c.p, MMU_PAGE, MADV_PAGEOUT), 0, "pageout");
+	ASSERT_EQ(count_swapped(c.p, 1), 1, "the pte is gone");
+	EXPECT_EQ(mmu_entry(fd, c.p), 0, "so is the entry");
+	tp_release("populate_lookup");
+	EXPECT_EQ(call_wait(&c), 0, "populate");
+	EXPECT_EQ(c.retries, 1, "the batch was begun again");
+	device_sees(fd, c.p, 1, 1);
+	verify(fd, c.p, 1);
 }
 
 /*
