@@ -152,6 +152,13 @@ def sound(results):
     return failed
 
 
+def before_wreck(results):
+    """All up to the first wreck, and it, too."""
+    keys = list(results)
+    return set(keys[:1 + next((i for i, key in enumerate(keys)
+                               if key in results.wrecks), len(keys))])
+
+
 class Known:
     """Results on the tree as it is, good for the sources and programs of now."""
 

@@ -108,6 +108,13 @@ class Mutant:
         others = [t.partition("/")[0] for t in self.tests if "/" in t]
         return list(variants) + sorted(set(others))
 
+    def promised(self):
+        """(group, test) of all that must fail: globs promise nothing alone."""
+        return [(group, test.rpartition("/")[2])
+                for test in self.tests if not set(test) & set("*?[")
+                for group in (self.variants if "/" not in test
+                              else [test.partition("/")[0]])]
+
     def globs(self):
         return [t.rpartition("/")[2] for t in self.tests]
 
