@@ -97,6 +97,7 @@ void my_mmu_test_points_init(struct dentry *parent);
 bool __my_mmu_test_point(enum my_mmu_test_point_id id, struct mm_struct *mm,
 			 bool may_sleep);
 
+/* region: point */
 /**
  * my_mmu_test_point() - a task is here
  * @name: which of MY_MMU_TEST_POINTS
@@ -112,6 +113,7 @@ bool __my_mmu_test_point(enum my_mmu_test_point_id id, struct mm_struct *mm,
 		      __my_mmu_test_point(MY_MMU_AT_##name, mm, may_sleep); \
 	__fail;								\
 })
+/* endregion: point */
 
 #endif /* MY_MMU_NO_TEST_POINTS */
 
