@@ -76,7 +76,10 @@ static bool judge(const struct mirror_stats *s)
 	if (!s->audits)
 		say("FAILED: nothing was audited. Is the program static, or "
 		    "over before the mirror began?");
-	return !wrong && s->audits;
+	else if (!s->populated)
+		say("FAILED: not one page was populated, so the audits looked "
+		    "at nothing. The call that failed last says why");
+	return !wrong && s->audits && s->populated;
 }
 
 int main(int argc, char **argv)
