@@ -137,7 +137,7 @@ TEST(g10_race_populate_killed_while_it_waits, 20)
 	call_to(&inv, "start_zapped");
 	before = stats_of(c.fd).waits;
 	pid = start_twin(twin, &c);
-	for (i = 0; i < 2000 && stats_of(c.fd).waits == before; i++)
+	for (i = 0; i < 15000 && stats_of(c.fd).waits == before; i++)
 		sleep_ms(1);
 	ASSERT_GT(stats_of(c.fd).waits, before, "it waits");
 	kill_and_reap(pid);
