@@ -171,7 +171,7 @@ local function definitions(lines)
         _, in_comment = bare(lines[last], true)
       end
       comment = { first = number, last = last }
-      if #out == 0 then
+      if #out == 0 and not line:find('SPDX-License-Identifier', 1, true) then
         out[1] = { name = 'head', first = number, last = last }
       end
     elseif line:match('^[%a_]') or line:match('^#%s*define%s') then
