@@ -118,6 +118,16 @@ def split(body):
     return preface, pages
 
 
+def breakable(body):
+    """Let long names in cells break behind an underscore, not anywhere."""
+    def cell(found):
+        return re.sub(r"(<code[^>]*>)([^<]{13,})(</code>)",
+                      lambda code: code.group(1) +
+                      re.sub(r"(?<=\w)([_/])(?=\w)", r"\1<wbr>",
+                             code.group(2)) + code.group(3), found.group())
+    return re.sub(r"<t[dh]\b.*?</t[dh]>", cell, body, flags=re.S)
+
+
 def lighten(body):
     """Drop the anchor that pandoc gives every line of code, and identifiers
     of lines that nobody refers to."""
@@ -248,7 +258,7 @@ class Book:
 
     def __init__(self, body, meta):
         self.meta = meta
-        self.body = lighten(body)
+        self.body = breakable(lighten(body))
         self.preface, self.pages = split(self.body)
         for page in self.pages:
             page.html = re.sub(r'\sdata-file="[^"]*"', "", page.html)
