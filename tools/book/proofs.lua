@@ -93,7 +93,8 @@ function proofs.of_bug(bug, kin)
   local found, known = {}, {}
   for _, m in ipairs(proofs.mutants) do
     known[m.name] = true
-    if (' ' .. m.bugs .. ' '):find(' ' .. bug .. ' ', 1, true) then
+    if bug ~= '' and
+      (' ' .. m.bugs .. ' '):find(' ' .. bug .. ' ', 1, true) then
       found[#found + 1] = m.name
     end
   end
