@@ -220,6 +220,18 @@ static bool has_ended(pid_t tid)
 	return !state || state == 'Z';
 }
 
+static void note_where(pid_t tid)
+{
+	char text[2048], *line, *rest = text;
+
+	read_of_task(tid, "stat", text, sizeof(text));
+	note("task %d: %.60s", tid, *text ? text : "is gone");
+	read_of_task(tid, "stack", text, sizeof(text));
+	while ((line = strsep(&rest, "\n")))
+		if (*line)
+			note("%s", line);
+}
+
 void task_wait_in(pid_t tid, const char *name)
 {
 	double deadline = seconds() + DEADLINE_S;
@@ -228,6 +240,8 @@ void task_wait_in(pid_t tid, const char *name)
 	while (!(there = is_in(tid, name)) && !has_ended(tid) &&
 	       seconds() < deadline)
 		tick();
+	if (!there)
+		note_where(tid);
 	ASSERT_EQ(there, true, "the other task waits in %s()", name);
 }
 
