@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -193,31 +194,39 @@ static void read_of_task(pid_t tid, const char *file, char *text, size_t size)
 	close(f);
 }
 
-/* As ps shows it: D asleep, uninterruptibly; Z ended. 0: no such task */
-static char state_of(pid_t tid)
+/*
+ * Not by the state in /proc/PID/stat: who reads that holds the mm meanwhile, and
+ * when its owner exits then, runs the release himself.
+ */
+static bool is_asleep(pid_t tid)
 {
-	char text[512], *state;
+	char text[128];
 
-	read_of_task(tid, "stat", text, sizeof(text));
-	state = strrchr(text, ')');
-	return state ? state[2] : 0;
+	read_of_task(tid, "wchan", text, sizeof(text));
+	return *text && strcmp(text, "0");
 }
 
 static bool is_in(pid_t tid, const char *name)
 {
 	char text[2048];
 
-	if (state_of(tid) != 'D')
+	if (!is_asleep(tid))
 		return false;
 	read_of_task(tid, "stack", text, sizeof(text));
 	return strstr(text, name);
 }
 
+/* A thread of this process is gone then, a child waits to be reaped. */
 static bool has_ended(pid_t tid)
 {
-	char state = state_of(tid);
+	siginfo_t child = { .si_pid = 0 };
+	char path[64];
 
-	return !state || state == 'Z';
+	snprintf(path, sizeof(path), "/proc/%d", tid);
+	if (access(path, F_OK))
+		return true;
+	return !waitid(P_PID, tid, &child, WEXITED | WNOHANG | WNOWAIT) &&
+	       child.si_pid;
 }
 
 static void note_where(pid_t tid)
