@@ -242,7 +242,8 @@ SCENARIO(reaper, 30)
 		if (!pid)
 			victim(&ready, p, q);
 		close(ready.fd[1]);
-		if (read(ready.fd[0], &c, 1) != 1 || !cgroup_throttle("events")) {
+		if (read(ready.fd[0], &c, 1) != 1 ||
+		    !cgroup_throttle("events")) {
 			kill_and_reap(pid);
 			cannot("no CPU quota");
 		}
