@@ -104,7 +104,14 @@ uint64_t draw_edge_len(struct draw *d, uint64_t addr)
 
 /* --- sequences ------------------------------------------------------------ */
 
-static unsigned int draw_op(struct draw *d)
+/* A process that is alone has nobody who would make another. */
+static bool ends_round(struct draw *d, unsigned int op)
+{
+	return d->procs == 1 && (op == op_named("exit") ||
+				 op == op_named("kill"));
+}
+
+static unsigned int draw_any_op(struct draw *d)
 {
 	unsigned int sum = 0, i, at;
 
@@ -114,6 +121,16 @@ static unsigned int draw_op(struct draw *d)
 	for (i = 0; at >= ops[i].often[d->serial]; i++)
 		at -= ops[i].often[d->serial];
 	return i;
+}
+
+static unsigned int draw_op(struct draw *d)
+{
+	unsigned int op;
+
+	do {
+		op = draw_any_op(d);
+	} while (ends_round(d, op));
+	return op;
 }
 
 /*

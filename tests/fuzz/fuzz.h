@@ -29,7 +29,7 @@
 #define THREADS		3	/* in each */
 #define SLOTS		5	/* descriptors that calls name, per process */
 #define VARIANTS	3
-#define CALLS_MAX	2048
+#define CALLS_MAX	4096
 #define ARGS		5
 
 /*
