@@ -32,6 +32,13 @@ const struct found found[] = {
 	  "0.0 evict slot=0 addr=r0+0 place=0\n"
 	  "0.0 query slot=0 addr=r0+0 reserved=0 place=0\n"
 	  "0.0 stats slot=0 place=0\n" },
+	{ "the model: munmap() of nothing was thought to free a leaf table",
+	  ATTACHED
+	  "0.0 unmap addr=r0+0xb000 len=0x2000\n"
+	  "0.0 write slot=0 addr=r0+0xe000 len=1 buf=0 place=0 byte=0\n"
+	  "0.0 evict slot=0 addr=r0+0xe000 place=0\n"
+	  "0.0 unmap addr=r0+0xb000 len=0x2000\n"
+	  "0.0 stats slot=0 place=0 settle=1\n" },
 	{ "broken on purpose: somebody else's handle works",
 	  ATTACHED
 	  "0.0 populate slot=0 addr=r0+0 len=0x4000 flags=1 batch=0 place=0\n"

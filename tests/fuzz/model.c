@@ -109,23 +109,33 @@ void forget_entries(struct mm *mm, unsigned int index)
 	memset(mm->page[index].may, 0, sizeof(mm->page[index].may));
 }
 
-/* Pages are unmapped: leaf tables that have no entry left go with them. */
+static void forget_table(struct mm *mm, unsigned int table, unsigned int v,
+			 unsigned int first, unsigned int end)
+{
+	unsigned int i = table * TABLE_PAGES, next = i + TABLE_PAGES;
+	bool used = false, told = false;
+
+	for (; i < next; i++) {
+		if (i >= first && i < end)
+			told |= mm->page[i].kind != NOTHING;
+		else
+			used |= mm->page[i].may[v];
+	}
+	if (told && !used)
+		mm->tables[v] &= ~(1u << table);
+}
+
+/*
+ * Pages are about to be unmapped: leaf tables that will have no entry left go
+ * with them. Where nothing is mapped, nobody is told.
+ */
 void forget_tables(struct mm *mm, unsigned int first, unsigned int end)
 {
-	unsigned int table = first / TABLE_PAGES, i, v;
-	struct page *p;
-	bool used;
+	unsigned int table, v;
 
-	for (; table * TABLE_PAGES < end; table++) {
-		p = &mm->page[table * TABLE_PAGES];
-		for (v = 0; v < VARIANTS; v++) {
-			used = false;
-			for (i = 0; i < TABLE_PAGES; i++)
-				used |= p[i].may[v];
-			if (!used)
-				mm->tables[v] &= ~(1u << table);
-		}
-	}
+	for (table = first / TABLE_PAGES; table * TABLE_PAGES < end; table++)
+		for (v = 0; v < VARIANTS; v++)
+			forget_table(mm, table, v, first, end);
 }
 
 /* --- handles -------------------------------------------------------------- */

@@ -439,7 +439,7 @@ void run_configure(struct self *me, const struct call *c)
 void draw_stats(struct draw *d, struct call *c)
 {
 	c->arg[0] = draw_odd(d, 1) ? PLACE_GOOD : draw_place(d);
-	c->arg[1] = chance(d, 10);
+	c->arg[1] = chance(d, 3);
 }
 
 /* What may be there at most, in all processes; but for @mmus, at least. */

@@ -28,7 +28,7 @@ static void install(struct self *me, unsigned int slot, int fd,
 
 void draw_open(struct draw *d, struct call *c)
 {
-	c->arg[0] = chance(d, 70) ? O_RDWR : DRAW_OF(d, O_RDONLY, O_WRONLY,
+	c->arg[0] = chance(d, 90) ? O_RDWR : DRAW_OF(d, O_RDONLY, O_WRONLY,
 						     O_PATH);
 }
 

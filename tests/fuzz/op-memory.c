@@ -126,9 +126,9 @@ void run_unmap(struct self *me, const struct call *c)
 
 	if (!done(me, c, err_of(munmap((void *)c->arg[0], c->arg[1]))))
 		return;
+	forget_tables(me->mm, first, first + c->arg[1] / MMU_PAGE);
 	FOR_PAGES(i, c)
 		memset(&me->mm->page[i], 0, sizeof(struct page));
-	forget_tables(me->mm, first, first + c->arg[1] / MMU_PAGE);
 }
 
 void draw_protect(struct draw *d, struct call *c)

@@ -15,7 +15,7 @@
 const struct op ops[] = {
 	{ "attach", { "variant", "flags", "reserved", "place" },
 	  .often = { 192, 192 }, ASK(attach) },
-	{ "detach", { "place" }, .often = { 40, 40 }, ASK(detach) },
+	{ "detach", { "place" }, .often = { 16, 16 }, ASK(detach) },
 	{ "populate", { "addr", "len", "flags", "batch", "place" },
 	  .often = { 480, 400 }, ASK(populate) },
 	{ "floor", { "addr", "len", "flags", "batch", "place" },
@@ -35,10 +35,10 @@ const struct op ops[] = {
 	  .often = { 64, 128 }, ASK(stats) },
 	{ "unknown", { "cmd", "place" }, .often = { 64, 64 }, ASK(unknown) },
 
-	{ "open", { "flags" }, .often = { 80, 80 }, ASK(open) },
-	{ "close", { 0 }, .often = { 40, 40 }, DO(close) },
+	{ "open", { "flags" }, .often = { 48, 48 }, ASK(open) },
+	{ "close", { 0 }, .often = { 8, 8 }, DO(close) },
 	{ "dup", { "to" }, .often = { 32, 32 }, DO(dup) },
-	{ "other", { "kind" }, .often = { 8, 8 }, DO(other) },
+	{ "other", { "kind" }, .often = { 2, 2 }, DO(other) },
 	{ "send", { "to" }, .often = { 24, 24 }, DO(send) },
 	{ "receive", { 0 }, .often = { 24, 24 }, DO(receive) },
 	{ "file_call", { "which" }, .often = { 0, 24 }, DO(file_call) },
