@@ -10,7 +10,7 @@
 #include "fuzz.h"
 
 #define CALLS_MIN	40
-#define STAY		90	/* percent of calls by whoever made the one before */
+#define STAY		90	/* percent by who made the call before */
 
 /* splitmix64 */
 uint64_t draw_u64(struct draw *d)

@@ -228,7 +228,8 @@ static struct options parse(int argc, char **argv)
 		{ "help", 0, NULL, 'h' }, { NULL, 0, NULL, 0 }
 	};
 	struct options o = {
-		.calls = 10000, .seconds = 1000000, .times = 1, .factor = 1, .known = ""
+		.calls = 10000, .seconds = 1000000, .times = 1, .factor = 1,
+		.known = ""
 	};
 	int opt;
 

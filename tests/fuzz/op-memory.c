@@ -44,7 +44,8 @@ static void draw_inside(struct draw *d, struct call *c)
  */
 static void clear(struct self *me, uint64_t addr, uint64_t len)
 {
-	unsigned int i = page_index(addr), end = i + len / MMU_PAGE, tries = 100;
+	unsigned int i = page_index(addr), end = i + len / MMU_PAGE;
+	unsigned int tries = 100;
 
 	if (!exact(me, addr))
 		return;
@@ -240,6 +241,9 @@ void run_remap(struct self *me, const struct call *c)
 	}
 	me->mm->page[to] = me->mm->page[from];
 	memset(&me->mm->page[from], 0, sizeof(struct page));
+	/* Without memory to cut it out, mremap() leaves an empty mapping. */
+	if (world->storm)
+		clear(me, c->arg[0], MMU_PAGE);
 	memcpy(me->mm->data[to], me->mm->data[from], MMU_PAGE);
 	forget_entries(me->mm, to);
 }
