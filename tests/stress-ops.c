@@ -13,6 +13,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/swap.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -468,6 +469,16 @@ static void compact(struct stress_thread *t, const struct stress_range *g)
 	write_file("/proc/sys/vm/compact_memory", "1");
 }
 
+/* All that is swapped out comes back at once. One at a time, or it fails. */
+static void swap_off(struct stress_thread *t, const struct stress_range *g)
+{
+	(void)g;
+	if (!stress.swap[0] || swapoff(stress.swap))
+		return;
+	pause_us(stress_dice(t, 2000));
+	ASSERT_EQ(swapon(stress.swap, 0), 0, "swap is on again");
+}
+
 static void merge(struct stress_thread *t, const struct stress_range *g)
 {
 	advise(g, stress_dice(t, 3) ? MADV_MERGEABLE : MADV_UNMERGEABLE);
@@ -552,6 +563,7 @@ static const struct op {
 	{ "collapse or split", collapse, 4, false, IN(THP), 1 },
 	{ "move_pages", migrate, 8, false, IN_ALL, 64 },
 	{ "compact", compact, 1, false, IN_ALL, 1 },
+	{ "swapoff", swap_off, 1, false, IN_ALL, 1 },
 	{ "KSM advice", merge, 6, false, IN(KSM), 64 },
 	{ "clear_refs", clear_refs, 2, false, IN_ALL, 1 },
 	{ "write back", write_back, 4, false, IN_SHARED, 64 },

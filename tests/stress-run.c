@@ -26,6 +26,7 @@
 #define SLOWEST_OPS	500	/* by then each operation has had its turn */
 
 #define KSM_DIR	"/sys/kernel/mm/ksm/"
+#define SAMPLE	"/sys/kernel/debug/sched/numa_balancing/"
 
 static const struct {
 	const char *name;
@@ -229,6 +230,26 @@ static int count_nodes(void)
 	return n;
 }
 
+static void find_swap(void)
+{
+	FILE *f = fopen("/proc/swaps", "re");
+
+	if (!f || fscanf(f, "%*[^\n] %63s", stress.swap) != 1)
+		stress.swap[0] = '\0';
+	if (f)
+		fclose(f);
+}
+
+/* Where there are nodes, the kernel moves pages to who uses them. */
+static void balance(bool on)
+{
+	if (on) {
+		write_file(SAMPLE "scan_delay_ms", "1");
+		write_file(SAMPLE "scan_period_min_ms", "100");
+	}
+	write_file("/proc/sys/kernel/numa_balancing", "%d", on);
+}
+
 /*
  * Of four seeds, one stands for everything; with the others each operation
  * stays away with a chance of one in three. What hides behind a mixture of
@@ -257,6 +278,7 @@ static void set_up(uint64_t seed)
 	stress.seed = seed;
 	stress.start = seconds();
 	stress.nodes = count_nodes();
+	find_swap();
 	stress.allowed = allow_ops(seed);
 	stress.blind = getenv("STRESS_BLIND");
 	set_up_memory();
@@ -429,6 +451,7 @@ void stress_run(unsigned int run_seconds)
 		round_s = test_seconds < ROUND_S ? test_seconds : ROUND_S;
 	}
 	cgroup_enter("stress", "memory");
+	balance(true);
 	while (!harness_failed() && seconds() < end - 0.5) {
 		note("seed %#llx, %u s", (unsigned long long)seed, round_s);
 		pid = spawn();
@@ -437,5 +460,6 @@ void stress_run(unsigned int run_seconds)
 		join(pid);
 		seed = stress_mix(seed);
 	}
+	balance(false);
 	write_file(KSM_DIR "run", "2");
 }

@@ -133,6 +133,7 @@ struct stress {
 	uint64_t seed;
 	double start;
 	int nodes;		/* of memory */
+	char swap[64];		/* path of the first swap device, or "" */
 	uint32_t allowed;	/* bit per operation */
 	bool blind;		/* leave it to the versions: no VERIFY */
 	struct stress_region region[STRESS_REGIONS];
