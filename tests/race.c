@@ -195,8 +195,8 @@ static void read_of_task(pid_t tid, const char *file, char *text, size_t size)
 }
 
 /*
- * Not by the state in /proc/PID/stat: who reads that holds the mm meanwhile, and
- * when its owner exits then, runs the release himself.
+ * Not by the state in /proc/PID/stat: who reads that holds the mm meanwhile,
+ * and when its owner exits then, runs the release himself.
  */
 static bool is_asleep(pid_t tid)
 {
