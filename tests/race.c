@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <pthread.h>
+#include <signal.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -252,6 +253,17 @@ void task_wait_in(pid_t tid, const char *name)
 	if (!there)
 		note_where(tid);
 	ASSERT_EQ(there, true, "the other task waits in %s()", name);
+}
+
+void kill_to_its_end_(pid_t pid)
+{
+	double deadline = seconds() + DEADLINE_S / 2;
+
+	kill(pid, SIGKILL);
+	while (!has_ended(pid) && seconds() < deadline)
+		tick();
+	ASSERT_EQ(has_ended(pid), true, "what it waits for can be interrupted");
+	ASSERT_EQ(waitpid(pid, NULL, 0), pid, "the killed child dies");
 }
 
 void call_wait_in_(struct call *c, const char *name)

@@ -69,6 +69,8 @@ bool call_returned(struct call *c);
  */
 #define call_wait_in(c, name) (HERE(), call_wait_in_(c, name))
 void task_wait_in(pid_t tid, const char *name);
+/* Kills a child, and waits until it has ended; what it waits for stays away. */
+#define kill_to_its_end(pid) (HERE(), kill_to_its_end_(pid))
 /* Likewise, until it has come by @point so often. */
 #define call_wait_arrivals(c, point, n) \
 	(HERE(), call_wait_arrivals_(c, point, n))
@@ -82,6 +84,7 @@ void task_wait_in(pid_t tid, const char *name);
 #define wait_for_mmus(fd, n) (HERE(), wait_for_mmus_(fd, n))
 
 void call_start_(struct call *c);
+void kill_to_its_end_(pid_t pid);
 void call_to_(struct call *c, const char *point);
 int call_wait_(struct call *c);
 void call_wait_in_(struct call *c, const char *name);

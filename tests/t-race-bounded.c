@@ -140,7 +140,7 @@ TEST(g10_race_populate_killed_while_it_waits, 20)
 	for (i = 0; i < 15000 && stats_of(c.fd).waits == before; i++)
 		sleep_ms(1);
 	ASSERT_GT(stats_of(c.fd).waits, before, "it waits");
-	kill_and_reap(pid);
+	kill_to_its_end(pid);
 	EXPECT_EQ(call_returned(&inv), false, "the invalidation goes on");
 	tp_release("start_zapped");
 	EXPECT_EQ(call_wait(&inv), 0, "madvise");
@@ -162,7 +162,7 @@ TEST(g10_race_attach_killed_while_it_waits, 20)
 	tp_tell("attach_found", "count");
 	pid = start_twin(twin, &c);
 	tp_wait_arrivals("attach_found", 2);
-	kill_and_reap(pid);
+	kill_to_its_end(pid);
 	EXPECT_EQ(call_returned(&d), false, "the detach goes on");
 	tp_release("detach_last");
 	EXPECT_EQ(call_wait(&d), 0, "detach");

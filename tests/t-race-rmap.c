@@ -378,7 +378,7 @@ TEST(g10_race_eviction_waits_killably, 20)
 	call_to(&a, "rmap_walk");
 	pass(&go);
 	task_wait_in(pid, "folio_wait_bit");
-	kill_and_reap(pid);
+	kill_to_its_end(pid);
 	EXPECT_EQ(call_returned(&a), false, "the other is still at it");
 	tp_release("rmap_walk");
 	EXPECT_EQ(call_wait(&a), 1, "evict");
@@ -389,26 +389,32 @@ TEST(g10_race_eviction_waits_killably, 20)
  *
  *	has the page, not its lock
  *					the page leaves the address space
- *	locks it, runs the chain
+ *	locks it
+ *					or does so now
+ *	runs the chain
  *
  * Forbidden by "the reference is kept until the lock is dropped": the page is
  * the walker's until then, whoever else has let go of it.
  */
 TEST(g4_race_eviction_beside_munmap, 20)
 {
+	static const char *const points[] = { "evict_found", "chain_filtered" };
 	struct call e = { .fn = do_evict };
 	char *p;
+	int i;
 
 	race_begin(1);
-	p = mirrored_for(&e, map_private(1));
-	call_to(&e, "evict_found");
-	ASSERT_EQ(munmap(p, MMU_PAGE), 0, "munmap");
-	EXPECT_EQ(stats_of(fd).entries, 0, "the entry is gone");
-	poison_free_memory();
-	tp_release("evict_found");
-	EXPECT_GE(call_wait(&e), 0, "evict");
-	poison_free_memory();
-	EXPECT_EQ(stats_of(fd).entries, 0, "nothing came back");
+	for (i = 0; i < 2; i++) {
+		p = mirrored_for(&e, map_private(1));
+		call_to(&e, points[i]);
+		ASSERT_EQ(munmap(p, MMU_PAGE), 0, "munmap");
+		EXPECT_EQ(stats_of(fd).entries, 0, "the entry is gone");
+		poison_free_memory();
+		tp_release(points[i]);
+		EXPECT_GE(call_wait(&e), 0, "evict");
+		poison_free_memory();
+		EXPECT_EQ(stats_of(fd).entries, 0, "nothing came back");
+	}
 }
 
 /* --- reclaim, with page-level events left to the chain -------------------- */
@@ -464,12 +470,13 @@ TEST(g4_race_reclaim_between_end_and_chain, 20)
 {
 	struct call r = { .fn = do_madvise, .pages = 1, .flags = MADV_PAGEOUT };
 	struct call c = { .fn = do_populate, .pages = 1, .flags = WRITE };
+	uint64_t word = 0, before;
 	struct my_mmu_verify v;
-	uint64_t word = 0;
 
 	r.p = page_for_reclaim(WRITE);
 	c.p = r.p;
 	c.fd = fd;
+	before = stats_of(fd).rmap_zaps;
 	call_to(&r, "hook_done");
 	ASSERT_EQ(count_swapped(r.p, 1), 1, "the pte is gone");
 	ASSERT_NE(mmu_entry(fd, r.p), 0, "the entry is not");
@@ -483,6 +490,7 @@ TEST(g4_race_reclaim_between_end_and_chain, 20)
 	tp_release("hook_done");
 	EXPECT_EQ(call_wait(&r), 0, "pageout");
 	EXPECT_EQ(call_wait(&c), 0, "populate");
+	EXPECT_EQ(stats_of(fd).rmap_zaps - before, 1, "the chain took X away");
 	poison_free_memory();
 	device_sees(fd, r.p, 1, 1);
 	verify(fd, r.p, 1);
