@@ -290,7 +290,8 @@ void run_point(struct self *me, const struct call *c)
 	struct legal l = { .success = true };
 	long ret;
 
-	if (me->actor->no_caps)
+	/* Modules may be built without points */
+	if (me->actor->no_caps || access(DEBUGFS "testpoint", F_OK))
 		return;
 	if (!commands[command].good)
 		must_be(&l, EINVAL);
