@@ -302,7 +302,8 @@ TEST(g4_race_lookup_eviction_insert, 20)
 
 	race_begin(1);
 	c.fd = attached();
-	c.p = p = map_private(1);
+	p = map_private(1);
+	c.p = p;
 	cpu_stamp(p, 1, 1);
 	call_to(&c, "populate_lookup");
 	EXPECT_GE(mmu_evict(c.fd, p), 0, "evict");

@@ -101,9 +101,7 @@ enum page_kind { NOTHING, ANON, FILE_SHARED, FILE_PRIVATE };
 struct page {
 	uint8_t kind;
 	uint8_t prot;
-	bool own;		/* has been written: no page of the file's, nor
-				 * the zero page
-				 */
+	bool own;		/* written: not the file's, not the zero page */
 	uint16_t file_page;
 	uint8_t may[VARIANTS];	/* MY_MMU_ENTRY_*: what an entry may have */
 };
