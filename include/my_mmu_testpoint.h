@@ -37,7 +37,7 @@
 #include <linux/jump_label.h>
 #include <linux/types.h>
 
-#define MY_MMU_PARK_MAX_S	20U
+#define MY_MMU_PARK_MAX_S	60U
 #define MY_MMU_STALL_MAX_MS	200U
 
 /*

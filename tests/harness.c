@@ -31,13 +31,13 @@ static struct test **tests_tail = &tests;
 
 /* What -v or -t named; nothing: everything */
 struct filter {
-	const char *glob[64];
+	const char *glob[512];
 	size_t globs;
 };
 
 static struct filter only_groups;	/* -v */
 static struct filter only_tests;	/* -t */
-static unsigned int time_factor = 1;	/* -x */
+unsigned int harness_time_factor = 1;	/* -x */
 
 void harness_register(struct test *t)
 {
@@ -159,7 +159,7 @@ static enum result report(const struct test *t, int nr, int status,
 
 static enum result run_test(const struct test *t, const char *group, int nr)
 {
-	unsigned int limit = t->timeout_s * time_factor + test_seconds;
+	unsigned int limit = t->timeout_s * harness_time_factor + test_seconds;
 	double start = now_s(), took;
 	bool in_time, after_ok;
 	int status = 0;
@@ -343,7 +343,7 @@ int harness_main(int argc, char **argv, const struct harness_ops *o)
 		else if (opt == 't')
 			add_glob(&only_tests, optarg);
 		else if (opt == 'x' && atoi(optarg) > 0)
-			time_factor = atoi(optarg);
+			harness_time_factor = atoi(optarg);
 		else if (opt == 's' && strtoull(optarg, NULL, 0))
 			test_seed = strtoull(optarg, NULL, 0);
 		else if (opt == 'd' && atoi(optarg) > 0)

@@ -86,6 +86,9 @@ struct harness_ops {
 
 int harness_main(int argc, char **argv, const struct harness_ops *ops);
 
+/* What time limits and deadlines are multiplied by on a slow kernel (-x) */
+extern unsigned int harness_time_factor;
+
 /* A diagnostic line: "# ...". */
 void note(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 

@@ -9,13 +9,14 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/prctl.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
 
 #include "race.h"
 
-#define DEADLINE_S	15
+#define DEADLINE_S	(15 * harness_time_factor)
 
 /* --- calls ---------------------------------------------------------------- */
 
@@ -118,6 +119,11 @@ void race_begin(unsigned int threads)
 
 	tp_need();
 	touch_stack();
+	/*
+	 * khugepaged would queue for the mmap_lock behind who is parked with
+	 * it, and everybody else behind khugepaged.
+	 */
+	prctl(PR_SET_THP_DISABLE, 1, 0, 0, 0);
 	pthread_attr_init(&attr);
 	pthread_attr_setstacksize(&attr, STACK);
 	memset(workers, 0, sizeof(workers));
