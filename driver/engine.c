@@ -50,6 +50,7 @@ void my_mmu_shootdown(struct my_mmu_dev *dev, unsigned long zapped,
 		      bool blockable)
 {
 	unsigned int us = READ_ONCE(dev->shootdown_us);
+	ktime_t answer;
 
 	if (!zapped || !us)
 		return;
@@ -57,7 +58,8 @@ void my_mmu_shootdown(struct my_mmu_dev *dev, unsigned long zapped,
 		fsleep(us);
 		return;
 	}
-	for (; us; us--)
+	answer = ktime_add_us(ktime_get(), us);
+	while (ktime_before(ktime_get(), answer))
 		udelay(1);
 }
 EXPORT_SYMBOL_GPL(my_mmu_shootdown);
