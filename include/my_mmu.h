@@ -25,6 +25,7 @@
 #include <linux/atomic.h>
 #include <linux/hash.h>
 #include <linux/list.h>
+#include <linux/lockdep.h>
 #include <linux/mm.h>
 #include <linux/percpu.h>
 #include <linux/spinlock.h>
@@ -285,9 +286,13 @@ DECLARE_PER_CPU(struct my_mmu_counters, my_mmu_counters);
 #define my_mmu_count(name)	  this_cpu_inc(my_mmu_counters.name)
 #define my_mmu_count_n(name, n)	  this_cpu_add(my_mmu_counters.name, n)
 
-/* spin_lock() that counts the acquisitions that had to wait. */
+/*
+ * spin_lock() that counts the acquisitions that had to wait. From a trylock
+ * lockdep learns no order, since that cannot deadlock: might_lock() tells it.
+ */
 static inline void my_mmu_spin_lock(spinlock_t *lock) __acquires(lock)
 {
+	might_lock(lock);
 	if (spin_trylock(lock))
 		return;
 	my_mmu_count(contended);
