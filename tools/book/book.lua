@@ -895,7 +895,8 @@ local function unused(meta)
     end
   end
   if #folders_of_code == 0 then return end
-  local ok, found = pcall(pandoc.pipe, 'grep', { '-rlIE',
+  -- A patch has the marks of the file it is about
+  local ok, found = pcall(pandoc.pipe, 'grep', { '-rlIE', '--exclude=*.patch',
     '^\\s*(/\\*|#|//)\\s*region:', table.unpack(folders_of_code) }, '')
   for path in (ok and found or ''):gmatch('[^\n]+') do
     local units, why, where = region.units(path)
