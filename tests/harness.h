@@ -89,6 +89,9 @@ int harness_main(int argc, char **argv, const struct harness_ops *ops);
 /* What time limits and deadlines are multiplied by on a slow kernel (-x) */
 extern unsigned int harness_time_factor;
 
+/* How long to wait for another task that must come */
+#define DEADLINE_S	(15 * harness_time_factor)
+
 /* A diagnostic line: "# ...". */
 void note(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 

@@ -16,8 +16,6 @@
 
 #include "race.h"
 
-#define DEADLINE_S	(15 * harness_time_factor)
-
 /* --- calls ---------------------------------------------------------------- */
 
 int do_populate(struct call *c)
@@ -240,8 +238,8 @@ static void note_where(pid_t tid)
 {
 	char text[2048], *line, *rest = text;
 
-	read_of_task(tid, "stat", text, sizeof(text));
-	note("task %d: %.60s", tid, *text ? text : "is gone");
+	read_of_task(tid, "wchan", text, sizeof(text));
+	note("task %d is in: %s", tid, *text ? text : "no place, it is gone");
 	read_of_task(tid, "stack", text, sizeof(text));
 	while ((line = strsep(&rest, "\n")))
 		if (*line)

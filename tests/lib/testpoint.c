@@ -15,8 +15,6 @@
 
 #define POINTS		"/sys/kernel/debug/my_mmu/testpoint"
 /* Shorter than the time after which a parked task goes on by itself. */
-#define DEADLINE_S	(15 * harness_time_factor)
-
 struct state {
 	unsigned long	arrivals;
 	unsigned int	parked;
