@@ -110,46 +110,48 @@ static int do_reclaim(struct call *c)
 {
 	int tries;
 
-	for (tries = 0; tries < 8; tries++) {
-		if (tp_arrivals("age_entry"))
-			break;
-		write_file("/proc/self/clear_refs", "1");
+	for (tries = 0; tries < 8 && !tp_arrivals("age_entry"); tries++)
 		cgroup_reclaim("race", c->pages * MMU_PAGE);
-	}
 	return 0;
 }
 
 /*
  *	reclaim: has it been used?	discard
  *
+ *					start: on record
  *	reads the entry
- *					start: zaps the entry
+ *					zaps the entry
  *	writes it back, without the mark
  *					the VM puts another page there
  *
- * Forbidden by "the mark is cleared under the lock of the entry". That one
- * spins for a while, with the lock held: the other has to spin, too.
+ * Forbidden by "the mark is cleared under the lock of the entry", and by the
+ * zap that takes it, too. The one spins for a while, with the lock held: the
+ * other has to spin, too.
  */
 TEST(g4_race_aging_beside_zap, 30)
 {
 	struct call r = { .fn = do_reclaim, .pages = N / 4 };
+	struct call d = { .fn = do_madvise, .flags = MADV_DONTNEED, .pages = N };
 	int fd, i;
 	char *p, c;
 
-	race_begin(1);
+	race_begin(2);
 	if (!have_swap())
 		skip("no swap");
 	cgroup_enter("race", "memory");
 	fd = attached();
-	p = map_tables(1);
+	p = d.p = map_tables(1);
 	cpu_stamp(p, N, 1);
 	populate(fd, p, N, WRITE);
 	for (i = 0; i < N; i++)
 		ASSERT_EQ(mmu_read(fd, p + i * MMU_PAGE, &c, 1), 0, "read");
+	write_file("/proc/self/clear_refs", "1");
+	call_to(&d, "start_counted");
 	tp_tell("age_entry", "park stall");
 	call_start(&r);
 	tp_wait_arrivals("age_entry", 1);
-	ASSERT_EQ(madvise(p, N * MMU_PAGE, MADV_DONTNEED), 0, "madvise");
+	tp_release("start_counted");
+	EXPECT_EQ(call_wait(&d), 0, "discard");
 	EXPECT_EQ(call_wait(&r), 0, "reclaim");
 	/* Nobody looks into a table that counts no entries. */
 	populate(fd, p + N * MMU_PAGE, 1, WRITE);
