@@ -131,7 +131,8 @@ static int do_reclaim(struct call *c)
 TEST(g4_race_aging_beside_zap, 30)
 {
 	struct call r = { .fn = do_reclaim, .pages = N / 4 };
-	struct call d = { .fn = do_madvise, .flags = MADV_DONTNEED, .pages = N };
+	struct call d = { .fn = do_madvise, .pages = N,
+			  .flags = MADV_DONTNEED };
 	int fd, i;
 	char *p, c;
 
@@ -140,7 +141,8 @@ TEST(g4_race_aging_beside_zap, 30)
 		skip("no swap");
 	cgroup_enter("race", "memory");
 	fd = attached();
-	p = d.p = map_tables(1);
+	p = map_tables(1);
+	d.p = p;
 	cpu_stamp(p, N, 1);
 	populate(fd, p, N, WRITE);
 	for (i = 0; i < N; i++)
