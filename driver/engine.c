@@ -38,22 +38,76 @@ void my_mmu_put_pages(struct page **pages, long npages)
 }
 EXPORT_SYMBOL_GPL(my_mmu_put_pages);
 
-/**
- * my_mmu_shootdown() - wait until the device has answered
- * @dev: external MMU
- * @zapped: entries that were removed; a shootdown of none is not sent
- * @blockable: the caller may sleep
- *
- * Context: may sleep if @blockable; else polls the device.
- */
-void my_mmu_shootdown(struct my_mmu_dev *dev, unsigned long zapped,
-		      bool blockable)
+static void shootdown_begin(struct my_mmu_dev *dev, struct my_mmu_shootdown *s,
+			    unsigned long start, unsigned long end,
+			    bool by_page)
 {
-	unsigned int us = READ_ONCE(dev->shootdown_us);
+	s->us = READ_ONCE(dev->shootdown_us);
+	if (!s->us)
+		return;
+	s->start = start;
+	s->end = end;
+	s->by_page = by_page;
+	my_mmu_spin_lock(&dev->unanswered_lock);
+	list_add(&s->list, &dev->unanswered);
+	spin_unlock(&dev->unanswered_lock);
+}
+
+/**
+ * my_mmu_shootdown_begin() - others shall know of a zap before it is made
+ * @dev: external MMU
+ * @s: of the caller, until my_mmu_shootdown()
+ * @start: first address that will be zapped
+ * @end: behind the last one
+ *
+ * Context: any; takes a spinlock if the device is slow.
+ */
+void my_mmu_shootdown_begin(struct my_mmu_dev *dev, struct my_mmu_shootdown *s,
+			    unsigned long start, unsigned long end)
+{
+	shootdown_begin(dev, s, start, end, false);
+}
+EXPORT_SYMBOL_GPL(my_mmu_shootdown_begin);
+
+/**
+ * my_mmu_shootdown_begin_page() - likewise, of all addresses of a page
+ * @dev: external MMU
+ * @s: of the caller, until my_mmu_shootdown()
+ *
+ * Context: any; takes a spinlock if the device is slow.
+ */
+void my_mmu_shootdown_begin_page(struct my_mmu_dev *dev,
+				 struct my_mmu_shootdown *s)
+{
+	shootdown_begin(dev, s, 0, ULONG_MAX, true);
+}
+EXPORT_SYMBOL_GPL(my_mmu_shootdown_begin_page);
+
+/*
+ * What @s found gone may have been zapped by somebody who is still waiting for
+ * the answer. Where nothing is left to the rmap chain, the VM has announced
+ * each address of a page: who waits for these need not wait for the page.
+ */
+static bool overtakes_another(struct my_mmu_dev *dev,
+			      struct my_mmu_shootdown *s)
+{
+	struct my_mmu_shootdown *other;
+	bool found = false;
+
+	if (s->by_page && !(READ_ONCE(dev->flags) & MY_MMU_ATTACH_RMAP_ONLY))
+		return false;
+	my_mmu_spin_lock(&dev->unanswered_lock);
+	list_for_each_entry(other, &dev->unanswered, list)
+		found |= other != s && s->start < other->end &&
+			 s->end > other->start;
+	spin_unlock(&dev->unanswered_lock);
+	return found;
+}
+
+static void wait_for_answer(unsigned int us, bool blockable)
+{
 	ktime_t answer;
 
-	if (!zapped || !us)
-		return;
 	if (blockable) {
 		fsleep(us);
 		return;
@@ -61,6 +115,29 @@ void my_mmu_shootdown(struct my_mmu_dev *dev, unsigned long zapped,
 	answer = ktime_add_us(ktime_get(), us);
 	while (ktime_before(ktime_get(), answer))
 		udelay(1);
+}
+
+/**
+ * my_mmu_shootdown() - wait until the device has answered
+ * @dev: external MMU
+ * @s: begun before the zap
+ * @zapped: entries that were removed; a shootdown of none is sent only if
+ *	another one of the same addresses has not been answered
+ * @blockable: the caller may sleep
+ *
+ * Context: may sleep if @blockable; else polls the device.
+ * Source: mm_tlb_flush_nested(), the same for the CPU's TLBs.
+ */
+void my_mmu_shootdown(struct my_mmu_dev *dev, struct my_mmu_shootdown *s,
+		      unsigned long zapped, bool blockable)
+{
+	if (!s->us)
+		return;
+	if (zapped || overtakes_another(dev, s))
+		wait_for_answer(s->us, blockable);
+	my_mmu_spin_lock(&dev->unanswered_lock);
+	list_del(&s->list);
+	spin_unlock(&dev->unanswered_lock);
 }
 EXPORT_SYMBOL_GPL(my_mmu_shootdown);
 

@@ -9,8 +9,9 @@
  *
  * A page that is entered with write permission is marked dirty at once: the
  * device sets no dirty bit that anybody would collect later. This loses no
- * write. The VM cleans a page only after it has told the range notifier, that
- * zaps the entry, and the device's next write marks the page dirty again.
+ * write. The VM cleans a page only after it has told the range notifier, or
+ * the rmap chain, that zaps the entry, and the device's next write marks the
+ * page dirty again.
  */
 #include <linux/module.h>
 #include <linux/mm.h>
@@ -214,6 +215,8 @@ void my_mmu_dev_init(struct my_mmu_dev *dev,
 {
 	dev->variant = variant;
 	dev->mm = mm;
+	spin_lock_init(&dev->unanswered_lock);
+	INIT_LIST_HEAD(&dev->unanswered);
 	xa_init_flags(&dev->tables, XA_FLAGS_ACCOUNT);
 	my_mmu_index_init(dev);
 	atomic_long_inc(&my_mmu_nr_mmus);

@@ -23,9 +23,10 @@ struct mmu_rmap_notifier;
 /**
  * struct mmu_rmap_notifier_ops - what the chain calls
  * @invalidate_page: remove every external mapping of the page. The VM has
- *	modified or removed all ptes of the page before. Context: page locked
- *	and referenced by the caller, no spinlocks, may sleep; may run for
- *	several pages at once.
+ *	gone through the ptes of the page before, unless somebody asked for the
+ *	page by hand. Context: page locked and referenced by the caller, no
+ *	spinlocks (but rmap locks when a huge page is split, or one of hugetlb
+ *	migrated), may sleep; may run for several pages at once.
  */
 struct mmu_rmap_notifier_ops {
 	void (*invalidate_page)(struct mmu_rmap_notifier *mrn,

@@ -112,6 +112,8 @@ struct my_mmu_shard {
  *	structure (not the memory) alive
  * @flags: MY_MMU_ATTACH_*; constant
  * @shootdown_us: microseconds that the device takes to answer
+ * @unanswered_lock: protects @unanswered; innermost
+ * @unanswered: struct my_mmu_shootdown that the device has not answered
  * @dead: set once by the variant's release: nothing may be entered any more
  * @tables: address >> MY_MMU_TABLE_SHIFT -> struct my_mmu_table
  * @shard: the reverse index
@@ -123,6 +125,8 @@ struct my_mmu_dev {
 	struct mm_struct		*mm;
 	u32				flags;
 	u32				shootdown_us;
+	spinlock_t			unanswered_lock;	/* innermost */
+	struct list_head		unanswered;
 	bool				dead;
 	struct xarray			tables;
 	struct my_mmu_shard		shard[MY_MMU_SHARDS];
@@ -257,8 +261,29 @@ void my_mmu_buckets_free(struct my_mmu_dev *dev, struct my_mmu_buckets *b);
  * Device
  */
 void my_mmu_put_pages(struct page **pages, long npages);
-void my_mmu_shootdown(struct my_mmu_dev *dev, unsigned long zapped,
-		      bool blockable);
+
+/**
+ * struct my_mmu_shootdown - a zap, until the device has answered
+ * @us: microseconds that the device takes; 0: not on the list
+ * @by_page: of a page, wherever it is mapped
+ * @start: first address
+ * @end: behind the last one
+ * @list: in my_mmu_dev.unanswered
+ */
+struct my_mmu_shootdown {
+	unsigned int		us;
+	bool			by_page;
+	unsigned long		start;
+	unsigned long		end;
+	struct list_head	list;
+};
+
+void my_mmu_shootdown_begin(struct my_mmu_dev *dev, struct my_mmu_shootdown *s,
+			    unsigned long start, unsigned long end);
+void my_mmu_shootdown_begin_page(struct my_mmu_dev *dev,
+				 struct my_mmu_shootdown *s);
+void my_mmu_shootdown(struct my_mmu_dev *dev, struct my_mmu_shootdown *s,
+		      unsigned long zapped, bool blockable);
 
 /*
  * Statistics, per CPU. The names are those of struct my_mmu_stats.

@@ -172,12 +172,12 @@ struct my_mmu_verify {
  * struct my_mmu_evict - argument of MY_MMU_EVICT
  * @addr: address of the page in the caller's memory; rounded down
  * @walked: out: 1 if the rmap chain ran, 0 if the export filter had no
- *	external mapping of this page on record
+ *	external mapping of this page, or of its folio, on record
  *
- * Locks the page and runs the rmap chain on it, as reclaim does: no external
- * MMU of any process maps the page afterwards. The CPU page table stays as
- * it is. Needs no attached handle. The zero page stays: it is nobody's, and
- * not on record.
+ * Locks the page and runs the rmap chain on it, as reclaim does: each external
+ * MMU of every process gives the page up. The CPU page table stays as it is,
+ * so that who populates meanwhile, or then, maps the page again. Needs no
+ * attached handle. The zero page stays: it is nobody's, and not on record.
  *
  * Errors: -EFAULT (no page there), -ENOMEM, -EINTR (killed).
  */
@@ -189,11 +189,12 @@ struct my_mmu_evict {
 /**
  * struct my_mmu_device_config - argument of MY_MMU_CONFIGURE
  * @shootdown_us: microseconds that the device takes to answer a shootdown,
- *	0..%MY_MMU_SHOOTDOWN_MAX_US; 0 is the state after attach
+ *	0..%MY_MMU_SHOOTDOWN_MAX_US; 0 is the state after the first attach
  * @reserved: must be zero
  *
- * Makes the device slow: an invalidation that removed an entry then waits
- * that long, asleep where the VM allows it.
+ * Makes the device slow: an invalidation that removed an entry, or came upon
+ * one that has not been answered for the same addresses, then waits that long,
+ * asleep where the VM allows it.
  *
  * Errors: -EINVAL, -ENOTCONN, -EIO, -ESRCH, -EPERM (not 0, and the caller
  * lacks CAP_SYS_ADMIN: others wait for such a device, too).

@@ -18,7 +18,7 @@
  *		pages' and inodes' locks	(dirtying a page)
  *	      xa_lock of the tables		(removing one)
  *	my_mmu_listlock				(attach, my_mmu_release)
- *	folio lock				(the VM, around the rmap chain)
+ *	folio lock, seldom rmap locks		(the VM, around the rmap chain)
  *	  my_mmu_srcu, read side		(my_mmu_rmap_invalidate_page)
  *	    shard->lock				(my_mmu_find_addr)
  *	    t->lock				(my_mmu_zap_addr)
@@ -418,6 +418,7 @@ static int my_mmu_invalidate_range_start(struct mmu_notifier *mn,
 {
 	struct my_mmu *m = container_of(mn, struct my_mmu, notifier);
 	bool blockable = mmu_notifier_range_blockable(range);
+	struct my_mmu_shootdown s;
 	unsigned long zapped;
 
 	trace_my_mmu_invalidate_start(&m->dev, range);
@@ -428,10 +429,11 @@ static int my_mmu_invalidate_range_start(struct mmu_notifier *mn,
 	my_mmu_test_point(start_counted, m->dev.mm, blockable);
 	if (my_mmu_leave_to_rmap(m, range))
 		return 0;
+	my_mmu_shootdown_begin(&m->dev, &s, range->start, range->end);
 	zapped = my_mmu_zap_range(m, range->start, range->end,
 				  range->event == MMU_NOTIFY_UNMAP, blockable);
 	my_mmu_test_point(start_zapped, m->dev.mm, blockable);
-	my_mmu_shootdown(&m->dev, zapped, blockable);
+	my_mmu_shootdown(&m->dev, &s, zapped, blockable);
 	return 0;
 }
 
@@ -638,21 +640,23 @@ static long my_mmu_populate_page(struct my_mmu_dev *dev, unsigned long address,
 
 /*
  * Nothing is mapped after this, and nothing can be: called by the VM when the
- * address space goes, and by the last detach. Possibly by both at once. An
- * invalidation that started before may never see its end, so what waits for
- * the count must be told.
+ * address space goes, and by the last detach. Possibly by both at once, and
+ * then each waits for the device. An invalidation that started before may
+ * never see its end, so what waits for the count must be told.
  */
 static void my_mmu_release(struct mmu_notifier *mn, struct mm_struct *mm)
 {
 	struct my_mmu *m = container_of(mn, struct my_mmu, notifier);
+	struct my_mmu_shootdown s;
 	unsigned long zapped;
 
 	WRITE_ONCE(m->dev.dead, true);
 	smp_mb();	/* as B: a table that the walk misses sees dead */
 	wake_up_all(&m->wait);
 	my_mmu_test_point(release_dead, mm, true);
+	my_mmu_shootdown_begin(&m->dev, &s, 0, ULONG_MAX);
 	zapped = my_mmu_zap_range(m, 0, ULONG_MAX, true, true);
-	my_mmu_shootdown(&m->dev, zapped, true);
+	my_mmu_shootdown(&m->dev, &s, zapped, true);
 
 	mutex_lock(&my_mmu_listlock);
 	if (m->listed)
@@ -839,14 +843,16 @@ static unsigned long my_mmu_zap_aliases(struct my_mmu *m, struct page *page)
 /* All addresses of the page first, then one wait for the device. */
 static void my_sleeping_invalidate_page(struct my_mmu *m, struct page *page)
 {
+	struct my_mmu_shootdown s;
 	unsigned long zapped;
 
 	my_mmu_test_point(rmap_walk, m->dev.mm, true);
+	my_mmu_shootdown_begin_page(&m->dev, &s);
 	zapped = my_mmu_zap_aliases(m, page);
 	my_mmu_count_n(rmap_zaps, zapped);
 	my_mmu_test_point(rmap_zapped, m->dev.mm, true);
 	trace_my_mmu_rmap_invalidate(&m->dev, page_to_pfn(page), zapped);
-	my_mmu_shootdown(&m->dev, zapped, true);
+	my_mmu_shootdown(&m->dev, &s, zapped, true);
 }
 
 static void my_mmu_rmap_invalidate_page(struct mmu_rmap_notifier *mrn,
