@@ -83,10 +83,19 @@ void my_mmu_shootdown_begin_page(struct my_mmu_dev *dev,
 }
 EXPORT_SYMBOL_GPL(my_mmu_shootdown_begin_page);
 
+/* Two of pages are of two pages: the folio's lock sees to that. */
+static bool may_have_zapped(const struct my_mmu_shootdown *other,
+			    const struct my_mmu_shootdown *s)
+{
+	return !(s->by_page && other->by_page) &&
+	       s->start < other->end && s->end > other->start;
+}
+
 /*
  * What @s found gone may have been zapped by somebody who is still waiting for
  * the answer. Where nothing is left to the rmap chain, the VM has announced
- * each address of a page: who waits for these need not wait for the page.
+ * each address of a page that it takes: who waits for these need not wait for
+ * the page. Who has zapped nothing is nobody to wait for: he leaves the list.
  */
 static bool overtakes_another(struct my_mmu_dev *dev,
 			      struct my_mmu_shootdown *s)
@@ -94,13 +103,13 @@ static bool overtakes_another(struct my_mmu_dev *dev,
 	struct my_mmu_shootdown *other;
 	bool found = false;
 
+	my_mmu_spin_lock(&dev->unanswered_lock);
+	list_del(&s->list);
+	list_for_each_entry(other, &dev->unanswered, list)
+		found |= may_have_zapped(other, s);
+	spin_unlock(&dev->unanswered_lock);
 	if (s->by_page && !(READ_ONCE(dev->flags) & MY_MMU_ATTACH_RMAP_ONLY))
 		return false;
-	my_mmu_spin_lock(&dev->unanswered_lock);
-	list_for_each_entry(other, &dev->unanswered, list)
-		found |= other != s && s->start < other->end &&
-			 s->end > other->start;
-	spin_unlock(&dev->unanswered_lock);
 	return found;
 }
 
@@ -126,15 +135,19 @@ static void wait_for_answer(unsigned int us, bool blockable)
  * @blockable: the caller may sleep
  *
  * Context: may sleep if @blockable; else polls the device.
- * Source: mm_tlb_flush_nested(), the same for the CPU's TLBs.
+ * Source: mm_tlb_flush_nested(), the same with a counter, for the CPU's TLBs.
  */
 void my_mmu_shootdown(struct my_mmu_dev *dev, struct my_mmu_shootdown *s,
 		      unsigned long zapped, bool blockable)
 {
 	if (!s->us)
 		return;
-	if (zapped || overtakes_another(dev, s))
-		wait_for_answer(s->us, blockable);
+	if (!zapped) {
+		if (overtakes_another(dev, s))
+			wait_for_answer(s->us, blockable);
+		return;
+	}
+	wait_for_answer(s->us, blockable);
 	my_mmu_spin_lock(&dev->unanswered_lock);
 	list_del(&s->list);
 	spin_unlock(&dev->unanswered_lock);

@@ -54,6 +54,7 @@
 	X(end_bumped)		/* sequences moved, still on record */	\
 	X(age_entry)		/* entry read, its mark not cleared */	\
 	X(release_dead)		/* dead is set, entries are there */	\
+	X(release_zapped)	/* zapped, the device not asked yet */	\
 	X(release_unlisted)	/* off the list, still allocated */	\
 	X(notifier_free)	/* no callback can have it any more */	\
 	X(attach_found)		/* has the notifier, is no user yet */	\

@@ -194,7 +194,8 @@ struct my_mmu_evict {
  *
  * Makes the device slow: an invalidation that removed an entry, or came upon
  * one that has not been answered for the same addresses, then waits that long,
- * asleep where the VM allows it.
+ * asleep where the VM allows it. A new value counts as the answer to all that
+ * has been asked before.
  *
  * Errors: -EINVAL, -ENOTCONN, -EIO, -ESRCH, -EPERM (not 0, and the caller
  * lacks CAP_SYS_ADMIN: others wait for such a device, too).

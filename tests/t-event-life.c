@@ -213,9 +213,11 @@ static void victim(struct gate *ready, char *p, char *q)
 		;
 }
 
+/* The time is brought up to date with each tick only. */
 static long cpu_time_of_victim(void)
 {
-	return cgroup_stat("events", "cpu.stat", "usage_usec");
+	return cgroup_stat("events", "cpu.stat", "usage_usec") +
+	       cgroup_stat("events", "cpu.stat", "nr_periods");
 }
 
 static int reap(pid_t pid)

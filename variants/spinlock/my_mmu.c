@@ -478,6 +478,7 @@ static void my_mmu_release(struct mmu_notifier *mn, struct mm_struct *mm)
 	my_mmu_test_point(release_dead, mm, true);
 	my_mmu_shootdown_begin(&m->dev, &s, 0, ULONG_MAX);
 	zapped = my_mmu_zap_range(m, 0, ULONG_MAX, true, true);
+	my_mmu_test_point(release_zapped, mm, true);
 	my_mmu_shootdown(&m->dev, &s, zapped, true);
 
 	down_write(&my_mmu_listlock);
