@@ -89,7 +89,10 @@ int harness_main(int argc, char **argv, const struct harness_ops *ops);
 /* What time limits and deadlines are multiplied by on a slow kernel (-x) */
 extern unsigned int harness_time_factor;
 
-/* How long to wait for another task that must come */
+/*
+ * How long to wait for another task that must come: shorter than the time after
+ * which a parked task goes on by itself (MY_MMU_PARK_MAX_S)
+ */
 #define DEADLINE_S	(15 * harness_time_factor)
 
 /* A diagnostic line: "# ...". */

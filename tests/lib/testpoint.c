@@ -14,7 +14,7 @@
 #include "testpoint.h"
 
 #define POINTS		"/sys/kernel/debug/my_mmu/testpoint"
-/* Shorter than the time after which a parked task goes on by itself. */
+
 struct state {
 	unsigned long	arrivals;
 	unsigned int	parked;
