@@ -16,6 +16,7 @@
 #include <linux/slab.h>
 #include <linux/uaccess.h>
 
+#include "compat.h"
 #include "internal.h"
 #include "mmu_rmap.h"
 #include "my_mmu.h"
@@ -425,9 +426,10 @@ u64 my_mmu_engine_query(struct my_mmu_dev *dev, unsigned long address)
  * get_user_pages_fast_only() can be asked. The lock keeps an invalidation
  * that must zap this entry from coming to its end, so the answer is exact
  * even while the address space changes. That function has nothing to say of
- * some good mappings (the zero page), so an entry that it does not confirm is
- * a suspect, to be looked at again without the lock: guilty only if entry and
- * table have not changed meanwhile.
+ * some good mappings (the zero page, and what a protection key forbids the
+ * caller), so an entry that it does not confirm is a suspect, to be looked at
+ * again without the lock: guilty only if entry and table have not changed
+ * meanwhile.
  */
 #define SUSPECTS	16
 
@@ -472,14 +474,24 @@ static int verify_entry(struct my_mmu_table *t, unsigned int slot, void *arg)
 	return ++v->suspects == SUSPECTS;
 }
 
-/* Does the CPU page table name this entry's page? May sleep. */
-static bool cpu_maps(struct suspect *s, unsigned int flags)
+/*
+ * Does the CPU page table name this entry's page? May sleep. Asked as for
+ * another process: what the thread's protection keys forbid it at the moment
+ * is of no account to the device.
+ */
+static bool cpu_maps(struct mm_struct *mm, struct suspect *s,
+		     unsigned int flags)
 {
 	struct page *page;
 	bool same;
+	long got;
 
-	if (get_user_pages_unlocked(s->address, 1, &page,
-				    flags | FOLL_NOFAULT) != 1)
+	if (mmap_read_lock_killable(mm))
+		return false;
+	got = my_mmu_get_user_pages_remote(mm, s->address, 1,
+					   flags | FOLL_NOFAULT, &page);
+	mmap_read_unlock(mm);
+	if (got != 1)
 		return false;
 	same = page_to_pfn(page) == my_mmu_entry_pfn(s->entry);
 	put_page(page);
@@ -533,8 +545,8 @@ static void let_munmap_finish(struct mm_struct *mm)
 static void judge_suspect(struct verify *v, struct suspect *s)
 {
 	bool write = s->entry & MY_MMU_WRITE_OK;
-	bool maps = cpu_maps(s, 0);
-	bool may_write = write && maps && cpu_maps(s, FOLL_WRITE);
+	bool maps = cpu_maps(v->dev->mm, s, 0);
+	bool may_write = write && maps && cpu_maps(v->dev->mm, s, FOLL_WRITE);
 	bool unsettled = chain_at_work(v->dev);
 
 	if (!maps && !unsettled)

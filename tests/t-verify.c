@@ -2,8 +2,10 @@
 /*
  * t-verify.c - the oracle itself: VERIFY while the address space changes
  */
+#include <errno.h>
 #include <pthread.h>
 #include <stdio.h>
+#include <string.h>
 #include <sys/mman.h>
 
 #include "common.h"
@@ -75,4 +77,36 @@ TEST(g3_verify_between_mapping_and_ptes, 30)
 	pthread_join(t[1], NULL);
 	EXPECT_EQ(present(fd, p, N), 0, "the entries are gone");
 	verify(fd, p, 0);
+}
+
+static void all_right(int fd, const char *when)
+{
+	struct my_mmu_verify v;
+
+	ASSERT_EQ(mmu_verify(fd, NULL, 0, &v), 0, "VERIFY");
+	EXPECT_EQ(v.right, N, "all entries are right, %s", when);
+	EXPECT_EQ(v.stale + v.over_permissive, 0, "none is bad, %s", when);
+}
+
+/* What a key allows is up to the thread, which may change it unnoticed. */
+TEST(g3_verify_with_a_protection_key, 20)
+{
+	int fd = attached(), key = pkey_alloc(0, 0);
+
+	if (key < 0)
+		skip("no protection keys here (%s)", strerror(errno));
+	p = map_private(N);
+	ASSERT_EQ(pkey_mprotect(p, N * MMU_PAGE, PROT_READ | PROT_WRITE, key),
+		  0, "the pages get a key");
+	populate(fd, p, N, WRITE);
+	pkey_set(key, PKEY_DISABLE_WRITE);
+	all_right(fd, "writing locked");
+	pkey_set(key, PKEY_DISABLE_ACCESS);
+	all_right(fd, "all locked");
+	EXPECT_EQ(madvise(p, N * MMU_PAGE, MADV_DONTNEED), 0, "drop");
+	EXPECT_EQ(mmu_populate(fd, p, N * MMU_PAGE, 0), -EFAULT,
+		  "what the thread may not read it may not mirror");
+	pkey_set(key, 0);
+	populate(fd, p, N, WRITE);
+	all_right(fd, "unlocked");
 }
