@@ -37,6 +37,8 @@ static void my_mmu_table_free(struct my_mmu_table *t)
 	free_page((unsigned long)t->entry);
 	free_pages((unsigned long)t->link, LINK_ORDER);
 	kfree(t);
+	atomic_long_dec(&my_mmu_nr_tables);
+	atomic_long_sub(TABLE_BYTES, &my_mmu_nr_bytes);
 }
 
 static struct my_mmu_table *my_mmu_table_alloc(unsigned long address)
@@ -45,6 +47,8 @@ static struct my_mmu_table *my_mmu_table_alloc(unsigned long address)
 
 	if (!t)
 		return NULL;
+	atomic_long_inc(&my_mmu_nr_tables);
+	atomic_long_add(TABLE_BYTES, &my_mmu_nr_bytes);
 	t->base = round_down(address, MY_MMU_TABLE_SIZE);
 	t->zaps = atomic_long_add_return(TABLE_ZAPS, &zaps_start);
 	spin_lock_init(&t->lock);
@@ -64,8 +68,6 @@ static void my_mmu_table_free_rcu(struct rcu_head *rcu)
 
 	set_page_private(virt_to_page(t->link), 0);
 	my_mmu_table_free(t);
-	atomic_long_dec(&my_mmu_nr_tables);
-	atomic_long_sub(TABLE_BYTES, &my_mmu_nr_bytes);
 }
 
 /**
@@ -96,8 +98,6 @@ int my_mmu_table_create(struct my_mmu_dev *dev, unsigned long address)
 		my_mmu_table_free(t);
 		return err == -EBUSY ? 0 : err;
 	}
-	atomic_long_inc(&my_mmu_nr_tables);
-	atomic_long_add(TABLE_BYTES, &my_mmu_nr_bytes);
 	return 0;
 }
 EXPORT_SYMBOL_GPL(my_mmu_table_create);

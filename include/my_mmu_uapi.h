@@ -147,8 +147,8 @@ struct my_mmu_query {
  *	allow writing only where that does
  * @stale: out: entries that name another page, or one that is gone
  * @over_permissive: out: entries that allow writing where the CPU may not
- * @unsettled: out: entries that differ while the rmap chain is at work on
- *	them (only with %MY_MMU_ATTACH_RMAP_ONLY)
+ * @unsettled: out: entries that differ while the rmap chain is at work, be it
+ *	on other pages: ask again (only with %MY_MMU_ATTACH_RMAP_ONLY)
  * @first_bad: out: lowest address counted as stale or over-permissive; 0
  *	if none
  *
@@ -232,7 +232,8 @@ struct my_mmu_device_config {
  * @rmap_hook_active: 1 while the VM itself feeds the chain, else 0
  *
  * All but the first four and the last count upwards since the driver was
- * loaded, over all processes. Works on any open handle.
+ * loaded (@rmap_hooked, @rmap_walks, @rmap_filtered: since mmu_rmap was), over
+ * all processes. Works on any open handle.
  */
 struct my_mmu_stats {
 	__u64	mmus;
