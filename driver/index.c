@@ -20,6 +20,7 @@
 #include "internal.h"
 #include "my_mmu.h"
 #include "my_mmu_table.h"
+#include "my_mmu_testpoint.h"
 
 static struct my_mmu_table *link_table(struct hlist_node *link)
 {
@@ -50,6 +51,14 @@ static struct hlist_head *first_buckets(struct my_mmu_dev *dev,
 	return &dev->first_buckets[(shard - dev->shard) * MY_MMU_BUCKETS_MIN];
 }
 
+static void set_buckets(struct my_mmu_shard *shard, struct hlist_head *bucket,
+			unsigned int buckets)
+{
+	shard->bucket = bucket;
+	shard->buckets = buckets;
+	WRITE_ONCE(shard->crowded_at, MY_MMU_PER_BUCKET * buckets);
+}
+
 static void account_buckets(long n)
 {
 	atomic_long_add(n * (long)sizeof(struct hlist_head), &my_mmu_nr_bytes);
@@ -67,8 +76,8 @@ void my_mmu_index_init(struct my_mmu_dev *dev)
 
 	for (shard = dev->shard; shard < dev->shard + MY_MMU_SHARDS; shard++) {
 		spin_lock_init(&shard->lock);
-		shard->bucket = first_buckets(dev, shard);
-		shard->buckets = MY_MMU_BUCKETS_MIN;
+		set_buckets(shard, first_buckets(dev, shard),
+			    MY_MMU_BUCKETS_MIN);
 	}
 	account_buckets(ARRAY_SIZE(dev->first_buckets));
 }
@@ -103,11 +112,26 @@ void __my_mmu_drop_buckets(struct my_mmu_dev *dev, struct my_mmu_shard *shard)
 {
 	struct my_mmu_buckets b = { shard->buckets, shard->bucket };
 
-	shard->bucket = first_buckets(dev, shard);
-	shard->buckets = MY_MMU_BUCKETS_MIN;
+	set_buckets(shard, first_buckets(dev, shard), MY_MMU_BUCKETS_MIN);
 	my_mmu_buckets_free(dev, &b);
 }
 EXPORT_SYMBOL_GPL(__my_mmu_drop_buckets);
+
+/*
+ * Who zaps the aliases of a page asks for one after the other, and would pass
+ * by those of another page each time.
+ */
+static void bring_to_front(struct hlist_head *bucket, unsigned long pfn)
+{
+	struct hlist_node *link, *next;
+
+	hlist_for_each_safe(link, next, bucket) {
+		if (link_pfn(link) != pfn)
+			continue;
+		__hlist_del(link);
+		hlist_add_head(link, bucket);
+	}
+}
 
 /**
  * __my_mmu_index_find() - find an address that maps a page
@@ -120,33 +144,49 @@ EXPORT_SYMBOL_GPL(__my_mmu_drop_buckets);
 unsigned long __my_mmu_index_find(struct my_mmu_dev *dev, unsigned long pfn)
 {
 	struct my_mmu_shard *shard = my_mmu_shard(dev, pfn);
-	struct hlist_node *link;
+	struct hlist_head *bucket = my_mmu_bucket(shard, pfn);
 
-	hlist_for_each(link, my_mmu_bucket(shard, pfn))
-		if (link_pfn(link) == pfn)
-			return link_address(link);
-	return -EFAULT;
+	if (!bucket->first)
+		return -EFAULT;
+	if (link_pfn(bucket->first) != pfn)
+		bring_to_front(bucket, pfn);
+	if (link_pfn(bucket->first) != pfn)
+		return -EFAULT;
+	return link_address(bucket->first);
 }
 EXPORT_SYMBOL_GPL(__my_mmu_index_find);
 
+static struct hlist_head *buckets_alloc(struct my_mmu_dev *dev,
+					unsigned int buckets)
+{
+	if (my_mmu_test_point(index_grow, dev->mm, true))
+		return NULL;
+	return kcalloc(buckets, sizeof(struct hlist_head),
+		       GFP_KERNEL_ACCOUNT | __GFP_NOWARN | __GFP_NORETRY);
+}
+
 /**
  * my_mmu_buckets_alloc() - allocate room for a shard that wants to grow
- * @shard: read without its lock, so only an estimate
+ * @dev: external MMU
+ * @shard: a shard of it, read without its lock, so only an estimate
  * @b: out: the new, empty buckets
  *
  * Context: may sleep; no locks.
- * Return: 0, or -ENOMEM; then the shard has longer chains, and works.
+ * Return: 0, or -ENOMEM; then the shard has longer chains, and works, and it
+ * asks again when it has twice the entries.
  */
-int my_mmu_buckets_alloc(struct my_mmu_shard *shard, struct my_mmu_buckets *b)
+int my_mmu_buckets_alloc(struct my_mmu_dev *dev, struct my_mmu_shard *shard,
+			 struct my_mmu_buckets *b)
 {
 	unsigned int count = max(READ_ONCE(shard->count),
 				 MY_MMU_PER_BUCKET * MY_MMU_BUCKETS_MIN);
 
 	b->buckets = rounddown_pow_of_two(4 * count / MY_MMU_PER_BUCKET);
-	b->bucket = kcalloc(b->buckets, sizeof(*b->bucket),
-			    GFP_KERNEL_ACCOUNT | __GFP_NOWARN | __GFP_NORETRY);
-	if (!b->bucket)
+	b->bucket = buckets_alloc(dev, b->buckets);
+	if (!b->bucket) {
+		WRITE_ONCE(shard->crowded_at, 2 * count);
 		return -ENOMEM;
+	}
 	account_buckets(b->buckets);
 	return 0;
 }
@@ -169,8 +209,7 @@ void __my_mmu_buckets_swap(struct my_mmu_shard *shard, struct my_mmu_buckets *b)
 
 	if (b->buckets <= old.buckets)
 		return;
-	shard->bucket = b->bucket;
-	shard->buckets = b->buckets;
+	set_buckets(shard, b->bucket, b->buckets);
 	for (i = 0; i < old.buckets; i++) {
 		for (link = old.bucket[i].first; link; link = next) {
 			next = link->next;

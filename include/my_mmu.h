@@ -89,8 +89,10 @@ struct my_mmu_table {
  * Reverse index: pfn -> addresses. A hash table in shards, so that a variant
  * can lock one shard at a time and each can grow by itself. Runs of 64 pfns
  * share a shard and neighbouring buckets: pages that were allocated together
- * are looked for together.
+ * are looked for together. Where in the shard a run lies is hashed, too: one
+ * page of each huge page, say, has the same low bits.
  */
+#define MY_MMU_RUN_SHIFT	6
 #define MY_MMU_SHARD_BITS	4
 #define MY_MMU_SHARDS		16	/* 2 to the power of the above */
 #define MY_MMU_BUCKETS_MIN	32U	/* per shard, in struct my_mmu_dev */
@@ -101,6 +103,7 @@ struct my_mmu_shard {
 	spinlock_t		lock;	/* for variants with split locks */
 	unsigned int		evicting;	/* hold off new entries */
 	unsigned int		count;	/* entries */
+	unsigned int		crowded_at;	/* more entries: grow */
 	unsigned int		buckets;	/* a power of two */
 	struct hlist_head	*bucket;
 };
@@ -240,7 +243,8 @@ int my_mmu_age_entry(struct my_mmu_table *t, unsigned int slot, void *clear);
 static inline struct my_mmu_shard *my_mmu_shard(struct my_mmu_dev *dev,
 						unsigned long pfn)
 {
-	return &dev->shard[hash_64(pfn >> 6, MY_MMU_SHARD_BITS)];
+	return &dev->shard[hash_64(pfn >> MY_MMU_RUN_SHIFT,
+				   MY_MMU_SHARD_BITS)];
 }
 
 void __my_mmu_drop_buckets(struct my_mmu_dev *dev, struct my_mmu_shard *shard);
@@ -251,7 +255,7 @@ struct my_mmu_buckets {
 	struct hlist_head	*bucket;
 };
 
-int my_mmu_buckets_alloc(struct my_mmu_shard *shard,
+int my_mmu_buckets_alloc(struct my_mmu_dev *dev, struct my_mmu_shard *shard,
 			 struct my_mmu_buckets *b);
 void __my_mmu_buckets_swap(struct my_mmu_shard *shard,
 			   struct my_mmu_buckets *b);

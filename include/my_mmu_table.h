@@ -84,7 +84,9 @@ static inline void __my_mmu_entry_clear(struct my_mmu_table *t,
 static inline struct hlist_head *my_mmu_bucket(struct my_mmu_shard *shard,
 					       unsigned long pfn)
 {
-	return &shard->bucket[pfn & (shard->buckets - 1)];
+	u32 hash = hash_64(pfn >> MY_MMU_RUN_SHIFT, 32) ^ pfn;
+
+	return &shard->bucket[hash & (shard->buckets - 1)];
 }
 
 /**
@@ -107,7 +109,7 @@ static inline void __my_mmu_index_add(struct my_mmu_dev *dev,
 	struct my_mmu_shard *shard = my_mmu_shard(dev, pfn);
 
 	hlist_add_head(&t->link[slot], my_mmu_bucket(shard, pfn));
-	if (++shard->count > MY_MMU_PER_BUCKET * shard->buckets)
+	if (++shard->count > READ_ONCE(shard->crowded_at))
 		set_bit(shard - dev->shard, &dev->crowded);
 	mmu_rmap_export_page(pfn);
 }

@@ -218,3 +218,83 @@ TEST_BOTH_MODES(g4_reclaim_takes_all_aliases, 30)
 	device_sees(fd, q, 16 * N, 1);
 	device_sees(fd, p, 16 * N, 1);
 }
+
+#define POOL		16384	/* pages, many of them two to a bucket */
+#define MANY		4000L
+#define BUCKET_BITS	12	/* what a shard of 2 * MANY entries has */
+
+/* As my_mmu_shard() and my_mmu_bucket() have it. */
+static size_t bucket_of(uint64_t pfn)
+{
+	uint64_t run = (pfn >> 6) * 0x61c8864680b583ebull;
+	size_t bucket = ((run >> 32) ^ pfn) & ((1 << BUCKET_BITS) - 1);
+
+	return run >> 60 << BUCKET_BITS | bucket;
+}
+
+static void two_in_one_bucket(int memfd, int *a, int *b)
+{
+	static uint16_t seen[16 << BUCKET_BITS];
+	static uint64_t entry[POOL];
+	char *p = map_fd(memfd, POOL, RW, MAP_SHARED);
+	uint16_t *other;
+	int i;
+
+	cpu_stamp(p, POOL, 1);
+	pagemap_of(p, POOL, entry);
+	for (i = 0; i < POOL; i++) {
+		other = &seen[bucket_of(entry[i] & PM_PFN)];
+		if (*other) {
+			*a = *other - 1;
+			*b = i;
+			munmap(p, POOL * MMU_PAGE);
+			return;
+		}
+		*other = i + 1;
+	}
+	ASSERT_EQ(i, -1, "two of %d pages are in one bucket", POOL);
+}
+
+static char *map_in_turn(int memfd, int a, int b)
+{
+	char *p = map_reserve(2 * MANY * MMU_PAGE, MMU_PAGE);
+	int i;
+
+	for (i = 0; i < 2 * MANY; i++)
+		ASSERT_EQ(mmap(p + i * MMU_PAGE, MMU_PAGE, RW,
+			       MAP_SHARED | MAP_FIXED, memfd,
+			       (i & 1 ? b : a) * MMU_PAGE) != MAP_FAILED,
+			  true, "address %d", i);
+	return p;
+}
+
+static long us_of_evict(int fd, char *p)
+{
+	double start = seconds();
+
+	ASSERT_EQ(mmu_evict(fd, p), 1, "evict");
+	return (seconds() - start) * 1e6;
+}
+
+/* The aliases of one page must not be in the way of another's. */
+TEST(g10_evict_beside_the_aliases_of_another_page, 60)
+{
+	int fd = attached(), memfd = make_memfd(POOL), a = 0, b = 0, round;
+	long us, beside = -1, alone = -1;
+	char *p;
+
+	two_in_one_bucket(memfd, &a, &b);
+	p = map_in_turn(memfd, a, b);
+	for (round = 0; round < 5; round++) {
+		populate(fd, p, 2 * MANY, 0);
+		EXPECT_EQ(present(fd, p, 2 * MANY), 2 * MANY, "all mirrored");
+		us = us_of_evict(fd, p);
+		beside = beside < 0 || us < beside ? us : beside;
+		EXPECT_EQ(present(fd, p, 2 * MANY), MANY, "one page is gone");
+		us = us_of_evict(fd, p + MMU_PAGE);
+		alone = alone < 0 || us < alone ? us : alone;
+		EXPECT_EQ(present(fd, p, 2 * MANY), 0, "so is the other");
+	}
+	note("%ld us beside %ld others, %ld us alone", beside, MANY, alone);
+	EXPECT_LT(beside, 8 * alone, "it takes about as long");
+}

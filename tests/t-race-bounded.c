@@ -84,6 +84,29 @@ TEST(g10_race_no_memory_for_a_table, 20)
 	verify(fd, p, 1);
 }
 
+/* Too full, and nothing to be had: not asked for with each batch again. */
+TEST(g10_race_no_memory_for_the_index, 20)
+{
+	const size_t tables = 16, pages = tables * 512;
+	int fd = attached();
+	char *p = map_tables(tables);
+
+	tp_need();
+	cpu_stamp(p, pages, 1);
+	tp_tell("index_grow", "fail 1000000");
+	EXPECT_EQ(mmu_populate_batch(fd, p, pages * MMU_PAGE, WRITE, 16, NULL,
+				     NULL),
+		  0, "populate all the same");
+	EXPECT_GE(tp_arrivals("index_grow"), 16, "each shard wants to grow");
+	EXPECT_LE(tp_arrivals("index_grow"), 64, "and asks now and then");
+	EXPECT_EQ(mmu_evict(fd, p), 1, "the index works");
+	EXPECT_EQ(mmu_entry(fd, p), 0, "it has found the page");
+	tp_off("index_grow");
+	populate(fd, p, pages, WRITE);
+	device_sees(fd, p, pages, 1);
+	verify(fd, p, pages);
+}
+
 /* --- killed while waiting ------------------------------------------------- */
 
 static char stack[64 * 1024] __attribute__((aligned(16)));

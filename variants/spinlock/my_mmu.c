@@ -425,7 +425,7 @@ static void my_mmu_grow_index(struct my_mmu *m)
 
 	for_each_set_bit(i, &m->dev.crowded, MY_MMU_SHARDS) {
 		clear_bit(i, &m->dev.crowded);
-		if (my_mmu_buckets_alloc(&m->dev.shard[i], &b))
+		if (my_mmu_buckets_alloc(&m->dev, &m->dev.shard[i], &b))
 			continue;
 		my_mmu_spin_lock(&m->lock);
 		__my_mmu_buckets_swap(&m->dev.shard[i], &b);

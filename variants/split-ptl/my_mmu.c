@@ -572,7 +572,7 @@ static void my_mmu_grow_index(struct my_mmu *m)
 	for_each_set_bit(i, &m->dev.crowded, MY_MMU_SHARDS) {
 		clear_bit(i, &m->dev.crowded);
 		shard = &m->dev.shard[i];
-		if (my_mmu_buckets_alloc(shard, &b))
+		if (my_mmu_buckets_alloc(&m->dev, shard, &b))
 			continue;
 		my_mmu_spin_lock(&shard->lock);
 		__my_mmu_buckets_swap(shard, &b);
