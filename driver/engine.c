@@ -24,6 +24,7 @@
 #include "my_mmu_trace.h"
 
 #define TRIES_MAX	1000	/* times in a row that a batch may fail */
+#define TRIES_AWAKE	100	/* then it sleeps in between */
 
 /**
  * my_mmu_put_pages() - drop the references that a page lookup took
@@ -131,8 +132,8 @@ static void wait_for_answer(unsigned int us, bool blockable)
  * my_mmu_shootdown() - wait until the device has answered
  * @dev: external MMU
  * @s: begun before the zap
- * @zapped: entries that were removed; a shootdown of none is sent only if
- *	another one of the same addresses has not been answered
+ * @zapped: entries that were removed; if none, it is waited only if somebody
+ *	else may have zapped the same addresses and has no answer yet
  * @blockable: the caller may sleep
  *
  * Context: may sleep if @blockable; else polls the device.
@@ -195,6 +196,13 @@ static unsigned int batch_size(unsigned long address, unsigned long left,
 		PAGE_SHIFT;
 }
 
+/* Who is in the way may have been preempted by the very one who tries. */
+static void before_next_try(unsigned int tries)
+{
+	if (tries >= TRIES_AWAKE)
+		usleep_range(200, 400);
+}
+
 /*
  * A batch that lost against an invalidation is tried again with half the
  * pages: the shorter the lookup, the likelier that nothing comes in between.
@@ -222,6 +230,7 @@ static long populate_range(struct my_mmu_dev *dev, struct my_mmu_populate *arg,
 		if (ret == -EAGAIN && ++tries < TRIES_MAX) {
 			arg->retries++;
 			limit = max(limit / 2, 1U);
+			before_next_try(tries);
 			continue;
 		}
 		if (ret <= 0)
@@ -341,6 +350,7 @@ static long device_access(struct my_mmu_dev *dev, unsigned long address,
 		err = device_fault(dev, start, a->write);
 		if (err)
 			return err;
+		before_next_try(tries);
 	}
 	return -EAGAIN;
 }

@@ -56,7 +56,7 @@ static void set_buckets(struct my_mmu_shard *shard, struct hlist_head *bucket,
 {
 	shard->bucket = bucket;
 	shard->buckets = buckets;
-	WRITE_ONCE(shard->crowded_at, MY_MMU_PER_BUCKET * buckets);
+	shard->crowded_at = MY_MMU_PER_BUCKET * buckets;
 }
 
 static void account_buckets(long n)
@@ -102,20 +102,24 @@ void my_mmu_index_destroy(struct my_mmu_dev *dev)
 }
 
 /**
- * __my_mmu_drop_buckets() - give back the buckets of an empty shard
+ * __my_mmu_shard_emptied() - give back the buckets of an empty shard
  * @dev: external MMU
- * @shard: a shard of it without entries
+ * @shard: a shard of it without entries; it keeps a few buckets
  *
  * Context: any; the lock that protects @shard is held.
  */
-void __my_mmu_drop_buckets(struct my_mmu_dev *dev, struct my_mmu_shard *shard)
+void __my_mmu_shard_emptied(struct my_mmu_dev *dev, struct my_mmu_shard *shard)
 {
 	struct my_mmu_buckets b = { shard->buckets, shard->bucket };
 
+	if (b.buckets <= MY_MMU_BUCKETS_KEEP) {
+		set_buckets(shard, b.bucket, b.buckets);
+		return;
+	}
 	set_buckets(shard, first_buckets(dev, shard), MY_MMU_BUCKETS_MIN);
 	my_mmu_buckets_free(dev, &b);
 }
-EXPORT_SYMBOL_GPL(__my_mmu_drop_buckets);
+EXPORT_SYMBOL_GPL(__my_mmu_shard_emptied);
 
 /*
  * Who zaps the aliases of a page asks for one after the other, and would pass
@@ -169,35 +173,32 @@ static struct hlist_head *buckets_alloc(struct my_mmu_dev *dev,
  * my_mmu_buckets_alloc() - allocate room for a shard that wants to grow
  * @dev: external MMU
  * @shard: a shard of it, read without its lock, so only an estimate
- * @b: out: the new, empty buckets
+ * @b: out: the new, empty buckets; none if there is no memory
  *
  * Context: may sleep; no locks.
- * Return: 0, or -ENOMEM; then the shard has longer chains, and works, and it
- * asks again when it has twice the entries.
  */
-int my_mmu_buckets_alloc(struct my_mmu_dev *dev, struct my_mmu_shard *shard,
-			 struct my_mmu_buckets *b)
+void my_mmu_buckets_alloc(struct my_mmu_dev *dev, struct my_mmu_shard *shard,
+			  struct my_mmu_buckets *b)
 {
 	unsigned int count = max(READ_ONCE(shard->count),
 				 MY_MMU_PER_BUCKET * MY_MMU_BUCKETS_MIN);
 
 	b->buckets = rounddown_pow_of_two(4 * count / MY_MMU_PER_BUCKET);
 	b->bucket = buckets_alloc(dev, b->buckets);
-	if (!b->bucket) {
-		WRITE_ONCE(shard->crowded_at, 2 * count);
-		return -ENOMEM;
-	}
+	if (!b->bucket)
+		b->buckets = 0;
 	account_buckets(b->buckets);
-	return 0;
 }
 EXPORT_SYMBOL_GPL(my_mmu_buckets_alloc);
 
 /**
  * __my_mmu_buckets_swap() - rehash a shard into new buckets
  * @shard: shard
- * @b: in: new buckets; out: what to free
+ * @b: in: new buckets, perhaps none; out: what to free
  *
- * Does nothing if somebody else has made the shard as large meanwhile.
+ * Without new buckets the shard has longer chains, and works, and asks again
+ * when it has twice the entries. The same goes if somebody else has made it as
+ * large meanwhile.
  *
  * Context: any; the lock that protects @shard is held.
  */
@@ -207,8 +208,11 @@ void __my_mmu_buckets_swap(struct my_mmu_shard *shard, struct my_mmu_buckets *b)
 	struct hlist_node *link, *next;
 	unsigned int i;
 
-	if (b->buckets <= old.buckets)
+	if (b->buckets <= old.buckets) {
+		shard->crowded_at = max(MY_MMU_PER_BUCKET * old.buckets,
+					2 * shard->count);
 		return;
+	}
 	set_buckets(shard, b->bucket, b->buckets);
 	for (i = 0; i < old.buckets; i++) {
 		for (link = old.bucket[i].first; link; link = next) {
@@ -231,6 +235,8 @@ EXPORT_SYMBOL_GPL(__my_mmu_buckets_swap);
  */
 void my_mmu_buckets_free(struct my_mmu_dev *dev, struct my_mmu_buckets *b)
 {
+	if (!b->bucket)
+		return;
 	if (b->bucket >= dev->first_buckets &&
 	    b->bucket < dev->first_buckets + ARRAY_SIZE(dev->first_buckets))
 		return;

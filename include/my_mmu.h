@@ -247,7 +247,7 @@ static inline struct my_mmu_shard *my_mmu_shard(struct my_mmu_dev *dev,
 				   MY_MMU_SHARD_BITS)];
 }
 
-void __my_mmu_drop_buckets(struct my_mmu_dev *dev, struct my_mmu_shard *shard);
+void __my_mmu_shard_emptied(struct my_mmu_dev *dev, struct my_mmu_shard *shard);
 unsigned long __my_mmu_index_find(struct my_mmu_dev *dev, unsigned long pfn);
 
 struct my_mmu_buckets {
@@ -255,8 +255,8 @@ struct my_mmu_buckets {
 	struct hlist_head	*bucket;
 };
 
-int my_mmu_buckets_alloc(struct my_mmu_dev *dev, struct my_mmu_shard *shard,
-			 struct my_mmu_buckets *b);
+void my_mmu_buckets_alloc(struct my_mmu_dev *dev, struct my_mmu_shard *shard,
+			  struct my_mmu_buckets *b);
 void __my_mmu_buckets_swap(struct my_mmu_shard *shard,
 			   struct my_mmu_buckets *b);
 void my_mmu_buckets_free(struct my_mmu_dev *dev, struct my_mmu_buckets *b);

@@ -109,7 +109,8 @@ static inline void __my_mmu_index_add(struct my_mmu_dev *dev,
 	struct my_mmu_shard *shard = my_mmu_shard(dev, pfn);
 
 	hlist_add_head(&t->link[slot], my_mmu_bucket(shard, pfn));
-	if (++shard->count > READ_ONCE(shard->crowded_at))
+	WRITE_ONCE(shard->count, shard->count + 1);
+	if (shard->count > shard->crowded_at)
 		set_bit(shard - dev->shard, &dev->crowded);
 	mmu_rmap_export_page(pfn);
 }
@@ -131,8 +132,9 @@ static inline void __my_mmu_index_del(struct my_mmu_dev *dev,
 
 	shard = my_mmu_shard(dev, my_mmu_entry_pfn(t->entry[slot]));
 	hlist_del_init(&t->link[slot]);
-	if (!--shard->count && shard->buckets > MY_MMU_BUCKETS_KEEP)
-		__my_mmu_drop_buckets(dev, shard);
+	WRITE_ONCE(shard->count, shard->count - 1);
+	if (!shard->count)
+		__my_mmu_shard_emptied(dev, shard);
 }
 
 #endif /* MY_MMU_TABLE_H */

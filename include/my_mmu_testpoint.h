@@ -46,7 +46,7 @@
  */
 #define MY_MMU_TEST_POINTS(X)						\
 	X(table_create)		/* no leaf table yet; -ENOMEM */	\
-	X(index_grow)		/* wants more buckets; -ENOMEM */	\
+	X(index_grow)		/* wants more buckets; no memory */	\
 	X(populate_pinned)	/* sequence taken, nothing looked up */	\
 	X(populate_lookup)	/* looked up, not entered; -EAGAIN */	\
 	X(start_counted)	/* invalidation on record, no zap */	\

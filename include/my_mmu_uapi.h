@@ -83,8 +83,8 @@ struct my_mmu_attach {
  *
  * Errors: -EINVAL, -EFAULT (a page is not there, or not accessible that
  * way), -ENOTCONN (not attached), -EIO, -ESRCH, -EINTR (killed), -ENOMEM,
- * -EAGAIN (invalidations kept interfering; the call may be repeated from
- * @addr + @populated pages).
+ * -EAGAIN (invalidations, or evictions, kept interfering; the call may be
+ * repeated from @addr + @populated pages).
  */
 struct my_mmu_populate {
 	__u64	addr;

@@ -36,7 +36,7 @@ static void *unmapper(void *arg)
 	return arg;
 }
 
-/* Nothing here may need the mmap_lock: then it would wait for the munmap(). */
+/* Nothing here but VERIFY may need the mmap_lock: it would wait, too. */
 static void *verifier(void *arg)
 {
 	struct my_mmu_verify v;

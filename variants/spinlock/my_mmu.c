@@ -420,13 +420,12 @@ static long my_mmu_populate_end(struct my_mmu *m, struct my_mmu_table *t,
 /* Give crowded shards of the reverse index more buckets. */
 static void my_mmu_grow_index(struct my_mmu *m)
 {
+	unsigned long crowded = xchg(&m->dev.crowded, 0);
 	struct my_mmu_buckets b;
 	unsigned int i;
 
-	for_each_set_bit(i, &m->dev.crowded, MY_MMU_SHARDS) {
-		clear_bit(i, &m->dev.crowded);
-		if (my_mmu_buckets_alloc(&m->dev, &m->dev.shard[i], &b))
-			continue;
+	for_each_set_bit(i, &crowded, MY_MMU_SHARDS) {
+		my_mmu_buckets_alloc(&m->dev, &m->dev.shard[i], &b);
 		my_mmu_spin_lock(&m->lock);
 		__my_mmu_buckets_swap(&m->dev.shard[i], &b);
 		spin_unlock(&m->lock);
@@ -528,7 +527,7 @@ static bool my_mmu_add_user(struct my_mmu *m, u32 flags)
 	bool alive;
 
 	my_mmu_spin_lock(&m->lock);
-	alive = !m->dev.dead;
+	alive = !READ_ONCE(m->dev.dead);
 	if (alive && !m->users++)
 		WRITE_ONCE(m->dev.flags, flags);
 	spin_unlock(&m->lock);
