@@ -347,10 +347,10 @@ static long device_access(struct my_mmu_dev *dev, unsigned long address,
 		if (a->hit)
 			return 0;
 		++*faults;
+		before_next_try(tries);
 		err = device_fault(dev, start, a->write);
 		if (err)
 			return err;
-		before_next_try(tries);
 	}
 	return -EAGAIN;
 }

@@ -197,8 +197,8 @@ EXPORT_SYMBOL_GPL(my_mmu_buckets_alloc);
  * @b: in: new buckets, perhaps none; out: what to free
  *
  * Without new buckets the shard has longer chains, and works, and asks again
- * when it has twice the entries. The same goes if somebody else has made it as
- * large meanwhile.
+ * when it has twice the entries. New ones are not used if it has become as
+ * large, or empty, meanwhile.
  *
  * Context: any; the lock that protects @shard is held.
  */
@@ -208,7 +208,7 @@ void __my_mmu_buckets_swap(struct my_mmu_shard *shard, struct my_mmu_buckets *b)
 	struct hlist_node *link, *next;
 	unsigned int i;
 
-	if (b->buckets <= old.buckets) {
+	if (!shard->count || b->buckets <= old.buckets) {
 		shard->crowded_at = max(MY_MMU_PER_BUCKET * old.buckets,
 					2 * shard->count);
 		return;

@@ -206,7 +206,7 @@ static long reap_at(const char *point, int (*parks)(struct call *c))
 	long slept;
 	pid_t pid;
 
-	tp_need();
+	race_begin(0);
 	gate_init(&ready);
 	gate_init(&go);
 	pid = spawn();
