@@ -113,7 +113,7 @@ static void notrace divert(unsigned long ip, unsigned long parent_ip,
 {
 	struct mmu_rmap_hook *h = container_of(ops, struct mmu_rmap_hook, ops);
 
-	if (within_module(parent_ip, THIS_MODULE))
+	if (within_module_core(parent_ip, THIS_MODULE))
 		return;		/* a replacement calls its original */
 	this_cpu_inc(calls);
 	ftrace_regs_set_instruction_pointer(fregs,
