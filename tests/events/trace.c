@@ -68,6 +68,13 @@ static void switch_events(const char *on)
 
 void trace_start(void)
 {
+	/*
+	 * Names come from /proc. To collect them, the tracer would patch the
+	 * scheduler in each test, which QEMU's CPUs may miss (vm/README.md).
+	 * An instance takes this over from the tracer when it is made.
+	 */
+	if (write_file(TRACEFS "/options/record-cmd", "0"))
+		skip("no tracer in " TRACEFS);
 	if (mkdir(INSTANCE, 0700) && errno != EEXIST)
 		skip("no trace instance (%s)", strerror(errno));
 	ASSERT_EQ(set("tracing_on", "0"), 0, "the record is held");
@@ -175,7 +182,7 @@ static char letter(int pid)
 	return 'A' + i;
 }
 
-/* The tracer forgets names; its "<...>" is alive, or one of ours. */
+/* Who has no name in the record is alive, or one of ours. */
 static void look_up_comm(struct record *r)
 {
 	char path[32];
