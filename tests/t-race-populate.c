@@ -255,6 +255,7 @@ static void munmap_under_pin(struct call *c)
 	cpu_stamp(c->p, N, 1);
 	call_to(c, "populate_pinned");
 	ASSERT_EQ(munmap(c->p, MMU_HUGE), 0, "munmap");
+	EXPECT_EQ(stats_of(c->fd).tables, 1, "the pinned table stays");
 }
 
 TEST(g2_race_munmap_under_a_pinned_table, 20)
