@@ -4,6 +4,8 @@
 
 Usage:   vm/qemu.py --log FILE --timeout S [--out DIR] [--shell] ... -- QEMU ARGS
          (vm/run calls it; its head tells the exit statuses)
+         --save IMAGE: up to where the guest waits for its command, then write
+         the whole machine there; --resume IMAGE --more CPIO: go on from there
          vm/qemu.py --judge FILE [--allow REGEX]...
          (only say what in a console's log is bad news; 126 if anything is)
 Inputs:  the guest's console and virtio-serial ports out, err, status, results
@@ -13,12 +15,14 @@ Outputs: stdout and stderr of the guest's command, live; the console in FILE;
 
 import argparse
 import ctypes
+import json
 import os
 import re
 import select
 import shutil
 import signal
 import socket
+import stat
 import subprocess
 import sys
 import tarfile
@@ -27,6 +31,8 @@ import time
 
 TIMEOUT, INFRA, CONSOLE = 124, 125, 126
 BOOT_LIMIT = 150  # seconds until the guest says that it is up
+SILENCE_LIMIT = 150  # and between two signs of life, five seconds apart, since then
+SAVE_LIMIT = 60  # how long it may take to write an image
 REPORT_S = 10  # how long a report on the console may take to print
 
 # What must not stand on a console.
@@ -62,6 +68,11 @@ ALLOW = [
     r"unable to handle .* MCE",
 ]
 
+# A breakpoint that the kernel did not set: where the CPU was, and what is there
+# now, with the byte behind the breakpoint in brackets.
+INT3 = re.compile(r"Oops: int3|int3: 0000")
+CODE = re.compile(r"\bCode: .*?\b([0-9a-f]{2}) <[0-9a-f]{2}>")
+
 # Dumps that were asked for: their one backtrace is no failure.
 ASKED = re.compile(r"invoked oom-killer|sysrq: Show|page allocation failure")
 
@@ -81,6 +92,8 @@ class Console:
         self.last = ""
         self.panicked = None
         self.ready = False
+        self.int3 = False
+        self.stale_int3 = False
 
     def feed(self, data):
         if self.file:
@@ -102,6 +115,11 @@ class Console:
             self.ready = True
         if "Kernel panic" in text:
             self.panicked = self.panicked or time.monotonic()
+        self.int3 = self.int3 or bool(INT3.search(text) and not self.bad)
+        if self.int3 and "Code: " in text:
+            code = CODE.search(text)
+            self.stale_int3 = bool(code) and code[1] != "cc"
+            self.int3 = False
         if not BAD.search(text) or self.allow.search(text):
             return
         if self.asked and "Call Trace:" in text:
@@ -188,12 +206,15 @@ class Machine:
                           "-serial", "chardev:tty"]
         else:
             self.argv += ["-device", "virtio-serial-pci"]
-            for name in ("out", "err", "status", "results"):
+            names = ("out", "err", "status", "results")
+            for name in names + (("more",) if options.save or options.resume else ()):
                 self.chardev(name)
                 self.argv += ["-device",
                               f"virtserialport,chardev={name},name={name}"]
         self.chardev("qmp")
         self.argv += ["-mon", "chardev=qmp,mode=control"]
+        if options.resume:
+            self.argv += ["-incoming", "defer"]
 
     def chardev(self, name):
         ours, theirs = socket.socketpair()
@@ -223,6 +244,23 @@ class Machine:
         except OSError:
             pass
 
+    def ask(self, *commands):
+        """The answers to these, in order; an error if QEMU is gone."""
+        sock, answers, rest = self.socks["qmp"], [], b""
+        sock.settimeout(SAVE_LIMIT)
+        try:
+            sock.sendall("".join(map(json.dumps, commands)).encode())
+            while len(answers) < len(commands):
+                data = sock.recv(65536)
+                if not data:
+                    return [{"error": "QEMU has ended"}]
+                *lines, rest = (rest + data).split(b"\n")
+                answers += [answer for answer in map(json.loads, lines)
+                            if {"return", "error"} & answer.keys()]
+        except OSError as error:
+            return [{"error": str(error)}]
+        return answers
+
     def sysrq(self, key):
         """Press a key of the magic kind on the console's serial line."""
         self.qmp('{"execute":"qmp_capabilities"}',
@@ -234,8 +272,14 @@ class Machine:
             pass
 
 
-class CrashedInBoot(Exception):
-    """Of QEMU, not of the guest; nothing of the command has run."""
+class EmulatorFailed(Exception):
+    """QEMU did, not the guest. The next run is as good as this one.
+
+    status: what to end with if there is none."""
+
+    def __init__(self, text, status=INFRA):
+        super().__init__(text)
+        self.status = status
 
 
 class Run:
@@ -250,6 +294,9 @@ class Run:
         self.got = 0
         self.status = {}
         self.status_rest = b""
+        self.alive = None  # when the guest last said so
+        self.more = b""  # what it has still to be given
+        self.wrote = False  # has the command printed anything?
         self.signal = None
         self.open = {}
 
@@ -269,6 +316,7 @@ class Run:
                 self.screen.clear()
                 self.screen.phase = None
         elif name == "out":
+            self.wrote = True
             self.screen.output(1, data)
         elif name == "err":
             self.screen.output(2, data)
@@ -277,6 +325,7 @@ class Run:
             self.got += len(data)
         elif name == "status":
             *lines, self.status_rest = (self.status_rest + data).split(b"\n")
+            self.alive = time.monotonic()
             for line in lines:
                 key, _, value = line.decode().partition(" ")
                 self.status[key] = value
@@ -285,7 +334,13 @@ class Run:
                                          key, self.screen.phase)
 
     def pump(self, seconds):
-        ready, _, _ = select.select(list(self.open), [], [], seconds)
+        more = [self.machine.socks["more"]] if self.more else []
+        ready, room, _ = select.select(list(self.open), more, [], seconds)
+        for sock in room:
+            try:
+                self.more = self.more[sock.send(self.more[:65536]):]
+            except OSError:
+                self.more = b""  # QEMU has ended; why is said elsewhere
         for sock in ready:
             self.read(self.open[sock])
 
@@ -313,11 +368,59 @@ class Run:
                 return "bad"
             if self.console.panicked and now - self.console.panicked > 15:
                 return "panic"
+            if self.silent():
+                self.pump(0)  # it may be we who had no time to listen
+                if self.silent():
+                    return "silent"
+            if self.options.save and "waiting" in self.status:
+                return self.save()
         try:
             process.wait(10)
         except subprocess.TimeoutExpired:
             return "stuck"
         return None
+
+    def silent(self):
+        return self.alive and time.monotonic() - self.alive > self.options.silence_limit
+
+    def migrate(self, command, file):
+        """Start a migration to or from a file, where pages of zeros are holes."""
+        # Not "stop" before it: what comes out of the file would be stopped, too
+        return self.machine.ask(
+            {"execute": "qmp_capabilities"},
+            {"execute": "migrate-set-capabilities", "arguments": {"capabilities": [
+                {"capability": "mapped-ram", "state": True}]}},
+            {"execute": command, "arguments": {"uri": f"file:{file}"}})
+
+    def save(self):
+        """Write the machine as it is."""
+        answers = self.migrate("migrate", self.options.save)
+        end = time.monotonic() + SAVE_LIMIT
+        while time.monotonic() < end and not self.refused(answers):
+            answers = self.machine.ask({"execute": "query-migrate"})
+            status = answers[0].get("return", {}).get("status")
+            if status == "completed":
+                return "saved"
+            if status == "failed":
+                break
+            time.sleep(0.05)
+        self.say(f"the machine cannot be written to {self.options.save}: {answers}")
+        return "unsaved"
+
+    def resume(self):
+        """True if QEMU begins to read the machine; a later error ends QEMU."""
+        with open(self.options.more, "rb") as file:
+            self.more = file.read()
+        answers = self.migrate("migrate-incoming", self.options.resume)
+        if self.refused(answers):
+            self.say(f"QEMU does not go on from {self.options.resume}: {answers}. "
+                     "Remove that file, and the next run makes it anew.")
+            self.machine.kill()
+        return not self.refused(answers)
+
+    @staticmethod
+    def refused(answers):
+        return any("error" in answer for answer in answers)
 
     def dump(self):
         """Out of time: ask the guest who waits for what, into the log."""
@@ -335,11 +438,15 @@ class Run:
         except OSError as error:
             self.screen.note(f"vm/run: QEMU does not start: {error}")
             return INFRA
-        self.open = {sock: name for name, sock in self.machine.socks.items()}
+        # Nobody reads QEMU's monitor between questions
+        self.open = {sock: name for name, sock in self.machine.socks.items()
+                     if name != "qmp"}
+        if self.options.resume and not self.resume():
+            return INFRA
         try:
             why = self.loop()
             bad_before = list(self.console.bad)
-            if why in ("timeout", "boot") and self.console.lines:
+            if why in ("timeout", "boot", "silent") and self.console.lines:
                 self.dump()
                 self.console.bad = bad_before
             self.machine.kill()
@@ -351,14 +458,26 @@ class Run:
             self.machine.kill()
             self.console.close()
             self.screen.clear()
-        if not why and self.crashed_in_boot():
-            raise CrashedInBoot(f"QEMU itself crashed while the guest booted (status "
-                                f"{self.machine.process.returncode}{self.qemu_says()})")
+        if self.signal:
+            why = "signal"
+        else:
+            self.blame_the_emulator(why)
         return self.verdict(why)
 
-    def crashed_in_boot(self):
-        return (self.machine.process.returncode < 0 and "booted" not in self.status
-                and not self.options.shell and not self.console.bad)
+    def blame_the_emulator(self, why):
+        if self.options.shell:
+            return
+        code = self.machine.process.returncode
+        if not why and code < 0 and "booted" not in self.status and not self.console.bad:
+            raise EmulatorFailed("QEMU itself crashed while the guest booted "
+                                 f"(status {code}{self.qemu_says()})")
+        if self.console.stale_int3:
+            raise EmulatorFailed("QEMU executed a breakpoint that is not in memory "
+                                 "(vm/README.md, Emulation)")
+        if why == "silent" and self.options.circles and not self.console.bad:
+            raise EmulatorFailed(f"the guest gave no sign of life for "
+                                 f"{self.options.silence_limit} s, and no watchdog in it "
+                                 "spoke (vm/README.md, Emulation)", TIMEOUT)
 
     # --- the verdict ---------------------------------------------------------
 
@@ -405,6 +524,10 @@ class Run:
         except (OSError, tarfile.TarError) as error:
             self.say(f"the results cannot be written to {self.options.out}: {error}")
             return INFRA
+        if why == "silent" and not bad:
+            self.say(f"out of time: no sign of life for {self.options.silence_limit} s, "
+                     f"and no watchdog in the guest spoke. The console is in {log}.")
+            return TIMEOUT
         if why == "timeout":
             if "booted" in self.status:
                 self.say(f"out of time: the command still runs after "
@@ -425,6 +548,10 @@ class Run:
                      f"{bad[0][0]} of {log}); {ended}:")
             self.show_bad()
             return CONSOLE
+        if why == "saved":
+            return 0
+        if why == "unsaved":
+            return INFRA
         if why == "boot":
             self.say(f"the guest did not come up in {self.options.boot_limit} s; its last words: "
                      f"{self.console.last!r}. See {log}; ACCEL=tcg avoids a broken KVM.")
@@ -438,6 +565,10 @@ class Run:
             self.say("the VM ended before the command did (QEMU's status "
                      f"{self.machine.process.returncode}). Console: {log}"
                      + self.qemu_says())
+            if self.options.resume and "booted" not in self.status:
+                os.unlink(self.options.resume)
+                self.say("what it should have gone on from is removed; the next run "
+                         "makes that anew.")
             return INFRA
         if not whole:
             self.say(f"the results are cut short ({self.got} of {self.status['results']} "
@@ -460,17 +591,42 @@ def judge(path, allow):
     return CONSOLE if console.bad else 0
 
 
+class Output:
+    """Standard output, where what was written can be taken back, or not."""
+
+    def __init__(self):
+        self.file = stat.S_ISREG(os.fstat(1).st_mode)
+        self.start = os.fstat(1).st_size
+
+    def take_back(self):
+        """False: a reader has seen it."""
+        if self.file:
+            os.ftruncate(1, self.start)
+            os.lseek(1, self.start, os.SEEK_SET)
+        return self.file
+
+
 def run_twice_at_most(options, argv):
     """QEMU 10.0 under TCG fails an assertion of its own (iotlb_to_section) in one
-    of some thousand boots. The next is as good as the first."""
+    of some thousand boots, and may miss that a breakpoint has gone."""
+    output = Output()
     for again in (True, False):
         options.qemu_log = tempfile.TemporaryFile()
         try:
-            return Run(options, argv).run()
-        except CrashedInBoot as crash:
-            print(f"vm/run: {crash}" + ("; trying once more." if again else
-                  ", and so did the boot before it; another QEMU may do (vm/doctor)."),
+            run = Run(options, argv)
+            return run.run()
+        except EmulatorFailed as failure:
+            again = again and (not run.wrote or output.take_back())
+            if again:
+                os.replace(options.log, options.log.removesuffix(".log") + ".first.log")
+            print(f"vm/run: {failure}" + ("; trying once more." if again else
+                  ". Try once more; if it does that again, another QEMU may not "
+                  "(vm/doctor)."),
                   file=sys.stderr, flush=True)
+            if run.signal:
+                return 128 + run.signal
+            if not again:
+                return failure.status
     return INFRA
 
 
@@ -485,6 +641,11 @@ def main():
     parser.add_argument("--allow", action="append", default=[])
     parser.add_argument("--remove")
     parser.add_argument("--shell", action="store_true")
+    parser.add_argument("--save")
+    parser.add_argument("--resume")
+    parser.add_argument("--more")
+    parser.add_argument("--circles", action="store_true")
+    parser.add_argument("--silence-limit", type=int, default=SILENCE_LIMIT)
     parser.add_argument("--boot-limit", type=int, default=BOOT_LIMIT)
     parser.add_argument("--stop-at-bad", action="store_true")
     options = parser.parse_args(sys.argv[1:split])
