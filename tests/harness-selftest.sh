@@ -79,6 +79,11 @@ check "a skipped test is no failure" status 0 "$program" -t 'skip*'
 check "a filter that matches nothing exits with 1" status 1 "$program" -t nothing
 check "several filters select what any of them does" status 0 "$program" -l -v once -v 'nothing' -t 'pass_m*' -t pass_once
 check "and no more" last_line_is "once pass_once 5"
+for k in 1 2 3; do
+	"$program" -l -p "$k/3"
+done | sort >"$tmp/parts"
+check "parts are disjoint, and all together" diff -u <("$program" -l | sort) "$tmp/parts"
+check "a part that there is not" status 2 "$program" -l -p 4/3
 check "a list does not run anything" status 0 "$program" -l
 
 summary=$here/ktap-summary

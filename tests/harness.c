@@ -37,10 +37,14 @@ struct filter {
 
 static struct filter only_groups;	/* -v */
 static struct filter only_tests;	/* -t */
+static unsigned int part = 1, parts = 1;	/* -p */
 unsigned int harness_time_factor = 1;	/* -x */
 
 void harness_register(struct test *t)
 {
+	static unsigned int count;
+
+	t->nr = count++;
 	*tests_tail = t;
 	tests_tail = &t->next;
 }
@@ -221,7 +225,7 @@ static bool selected(const struct test *t, const char *group, bool variant)
 {
 	if (t->group ? strcmp(t->group, group) : !variant)
 		return false;
-	return passes(&only_tests, t->name);
+	return t->nr % parts == part - 1 && passes(&only_tests, t->name);
 }
 
 /* A group that some test names is no variant. */
@@ -298,14 +302,23 @@ static void list_all(void)
 				line("%s %s %u", *g, t->name, t->timeout_s);
 }
 
+static bool set_part(const char *arg)
+{
+	char end;
+
+	return sscanf(arg, "%u/%u%c", &part, &parts, &end) == 2 && part &&
+	       part <= parts;
+}
+
 static void usage(const char *name)
 {
 	fprintf(stderr,
-		"usage: %s [-l] [-v GROUP]... [-t GLOB]... [-x FACTOR]\n"
-		"       [-s SEED] [-d SECONDS]\n"
+		"usage: %s [-l] [-v GROUP]... [-t GLOB]... [-p K/N]\n"
+		"       [-x FACTOR] [-s SEED] [-d SECONDS]\n"
 		"  -l         list the tests: group, name, limit in seconds\n"
 		"  -v GROUP   only this variant (or other group), or these\n"
 		"  -t GLOB    only tests whose name matches one\n"
+		"  -p K/N     of all tests every N-th, from the K-th\n"
 		"  -x FACTOR  multiply every time limit\n"
 		"  -s SEED    do what the run did that said this seed\n"
 		"  -d SECONDS for tests that go on for as long as one wants\n",
@@ -335,13 +348,15 @@ int harness_main(int argc, char **argv, const struct harness_ops *o)
 	int opt;
 
 	ops = o;
-	while ((opt = getopt(argc, argv, "lv:t:x:s:d:")) != -1) {
+	while ((opt = getopt(argc, argv, "lv:t:p:x:s:d:")) != -1) {
 		if (opt == 'l')
 			list = true;
 		else if (opt == 'v')
 			add_glob(&only_groups, optarg);
 		else if (opt == 't')
 			add_glob(&only_tests, optarg);
+		else if (opt == 'p' && set_part(optarg))
+			continue;
 		else if (opt == 'x' && atoi(optarg) > 0)
 			harness_time_factor = atoi(optarg);
 		else if (opt == 's' && strtoull(optarg, NULL, 0))

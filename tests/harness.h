@@ -40,6 +40,7 @@ struct test {
 	unsigned int timeout_s;
 	unsigned int mode;
 	void (*run)(void);
+	unsigned int nr;	/* how many stand before it */
 	struct test *next;
 };
 
@@ -94,6 +95,12 @@ extern unsigned int harness_time_factor;
  * which a parked task goes on by itself (MY_MMU_PARK_MAX_S)
  */
 #define DEADLINE_S	(15 * harness_time_factor)
+
+/* How much of something a test takes: a quarter where all takes longer. */
+static inline size_t scaled(size_t n)
+{
+	return harness_time_factor > 1 ? n / 4 : n;
+}
 
 /* A diagnostic line: "# ...". */
 void note(const char *fmt, ...) __attribute__((format(printf, 1, 2)));

@@ -220,7 +220,7 @@ TEST_BOTH_MODES(g4_reclaim_takes_all_aliases, 30)
 }
 
 #define POOL		16384	/* pages, many of them two to a bucket */
-#define MANY		4000L
+#define MANY		((long)scaled(4000))
 #define BUCKET_BITS	12	/* what a shard of 2 * MANY entries has */
 
 /* As my_mmu_shard() and my_mmu_bucket() have it. */

@@ -163,7 +163,8 @@ SCENARIO(hwpoison, 20)
 
 /* --- compaction ----------------------------------------------------------- */
 
-#define CHUNK	(64u << 8)	/* 64 MiB */
+#define CHUNK_MAX	(64u << 8)	/* 64 MiB */
+#define CHUNK	scaled(CHUNK_MAX)
 #define KEEP	8
 
 /* Every eighth page of much memory; the rest is given back. */
@@ -181,7 +182,7 @@ static char *scattered(void)
 
 SCENARIO(compaction, 60)
 {
-	static uint64_t old[CHUNK];
+	static uint64_t old[CHUNK_MAX];
 	int fd = recorded(), tries;
 	size_t i, n = 0;
 	char *p;

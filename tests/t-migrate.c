@@ -10,7 +10,8 @@
 #include "common.h"
 
 #define N	64
-#define ALL	(128u << 8)	/* 128 MiB */
+#define ALL_MAX	(128u << 8)	/* 128 MiB */
+#define ALL	scaled(ALL_MAX)
 
 #ifndef MADV_SOFT_OFFLINE
 #define MADV_SOFT_OFFLINE	101
@@ -19,7 +20,7 @@
 /* How many of the pages have other frames than in @old. */
 static size_t count_moved(const char *p, size_t pages, const uint64_t *old)
 {
-	static uint64_t now[ALL];
+	static uint64_t now[ALL_MAX];
 	size_t i, moved = 0;
 
 	pagemap_of(p, pages, now);
@@ -56,7 +57,7 @@ TEST_BOTH_MODES(g4_soft_offline_migrates, 20)
  */
 TEST_BOTH_MODES(g4_compaction_migrates, 30)
 {
-	static uint64_t old[ALL];
+	static uint64_t old[ALL_MAX];
 	char *p = map_private(ALL);
 	int fd = attached();
 	size_t i, moved;
@@ -73,7 +74,7 @@ TEST_BOTH_MODES(g4_compaction_migrates, 30)
 	moved = count_moved(p, ALL, old);
 	if (!moved)
 		skip("compaction moved none of our pages");
-	note("compaction moved %zu of %u pages", moved, ALL / 8);
+	note("compaction moved %zu of %zu pages", moved, ALL / 8);
 	verify(fd, p, 0);
 	for (i = 0; i < ALL; i += 8) {
 		uint64_t word = 0;
