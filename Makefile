@@ -13,11 +13,11 @@
 #   MINUTES=n SEED=0x...        how long soak runs, and with which seed
 #   SEED=n  CALLS=n     what fuzz does; it prints the seed that it takes
 #   ACCEL=tcg|kvm  CPUS=n       how the guest runs
-#   ONLY='no-*'  PART=1/4  which mutants
+#   ONLY='no-*'  PART=1/4  WITHIN=s  which mutants, and none after s seconds
 #   SETUP=no            install nothing, name what is missing
 #   V=1                 show everything
 export KERNEL KDIR VMLINUZ MODULES VARIANTS THREADS QUICK ACCEL CPUS SETUP V
-export ONLY PART MINUTES SEED CALLS
+export ONLY PART WITHIN MINUTES SEED CALLS
 
 own     := $(if $(KDIR)$(VMLINUZ),own)
 kernel  := $(or $(own),$(KERNEL),6.12)
