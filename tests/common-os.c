@@ -4,6 +4,7 @@
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -193,4 +194,13 @@ void sleep_ms(unsigned int ms)
 	};
 
 	nanosleep(&ts, NULL);
+}
+
+void stay_on_one_cpu(void)
+{
+	cpu_set_t here;
+
+	CPU_ZERO(&here);
+	CPU_SET(sched_getcpu(), &here);
+	ASSERT_EQ(sched_setaffinity(0, sizeof(here), &here), 0, "affinity");
 }

@@ -114,6 +114,12 @@ int write_file(const char *path, const char *fmt, ...)
 	__attribute__((format(printf, 2, 3)));	/* 0 or -errno */
 long read_number(const char *path);		/* or -errno */
 
+/*
+ * Reclaim knows a new page at once only on the CPU that made it; one that waits
+ * for its LRU list in the batch of another CPU is passed over.
+ */
+void stay_on_one_cpu(void);
+
 double seconds(void);
 /* How often did this thread sleep? Being preempted does not count. */
 long sleeps(void);

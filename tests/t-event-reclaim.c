@@ -25,9 +25,11 @@ static void need_swap(void)
 SCENARIO(pageout, 20)
 {
 	int fd = recorded();
-	char *p = mirrored(fd, map_private(N), N);
+	char *p;
 
 	need_swap();
+	stay_on_one_cpu();
+	p = mirrored(fd, map_private(N), N);
 	step("MADV_PAGEOUT of 4 pages, that the device has just used");
 	EXPECT_EQ(madvise(p, N * MMU_PAGE, MADV_PAGEOUT), 0, "madvise");
 	step("MADV_PAGEOUT of those that were spared");
@@ -60,8 +62,10 @@ SCENARIO(pageout_of_shared_pages, 20)
 SCENARIO(pageout_of_a_file, 20)
 {
 	int file = disk_file("events", N * MMU_PAGE), fd = recorded();
-	char *p = mirrored(fd, map_fd(file, N, RW, MAP_SHARED), N);
+	char *p;
 
+	stay_on_one_cpu();
+	p = mirrored(fd, map_fd(file, N, RW, MAP_SHARED), N);
 	EXPECT_EQ(msync(p, N * MMU_PAGE, MS_SYNC), 0, "msync");
 	populate(fd, p, N, 0);
 	step("MADV_PAGEOUT of 4 clean pages of a file");

@@ -11,7 +11,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/userfaultfd.h>
-#include <sched.h>
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
@@ -426,16 +425,6 @@ static void need_hook(void)
 		skip("no swap");
 	if (!stats_of(fd).rmap_hook_active)
 		skip("the VM does not feed the rmap chain here");
-}
-
-/* Reclaim knows a new page at once only on the CPU that made it. */
-static void stay_on_one_cpu(void)
-{
-	cpu_set_t here;
-
-	CPU_ZERO(&here);
-	CPU_SET(sched_getcpu(), &here);
-	ASSERT_EQ(sched_setaffinity(0, sizeof(here), &here), 0, "affinity");
 }
 
 static char *page_for_reclaim(uint32_t flags)
