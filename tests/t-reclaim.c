@@ -218,7 +218,7 @@ TEST_BOTH_MODES(g4_pageout_of_a_file, 20)
 	ASSERT_EQ(msync(p, N * MMU_PAGE, MS_SYNC), 0, "msync");
 	populate(fd, p, N, 0);
 	before = stats_of(fd);
-	/* So is one that somebody else has a reference to at this moment. */
+	/* A page that somebody else has a reference to is passed over. */
 	for (tries = 0; tries < 30 && present(fd, p, N); tries++) {
 		ASSERT_EQ(madvise(p, N * MMU_PAGE, MADV_PAGEOUT), 0, "pageout");
 		sleep_ms(tries);

@@ -207,8 +207,7 @@ fail_text()
 # failed) and its status returned.
 step()
 {
-	local name log='' quiet='' soft='' status=0 start=$EPOCHREALTIME last=0 t text
-	local notefile pause
+	local name log='' quiet='' soft='' status=0 start=$EPOCHREALTIME last=0 t text notefile
 
 	while :; do
 		case $1 in
@@ -239,23 +238,18 @@ step()
 		 "$@") </dev/null >"$log" 2>&1 &
 		STEP_PID=$!
 		set +m
-		# No process is made to wait or to look: five of them a second cost
-		# as much as a compiler on some hosts
-		exec {pause}<> <(:)
 		while kill -0 "$STEP_PID" 2>/dev/null; do
-			read -rt 0.2 -u "$pause" || true
-			t=$(((${EPOCHREALTIME/[.,]/} - ${start/[.,]/}) / 1000000))
-			text=''
-			read -r text <"$notefile" || true
+			sleep 0.2
+			t=$(elapsed "$start")
+			text=$(tail -n 1 "$notefile" 2>/dev/null || true)
 			if [ -t 2 ]; then
-				[ "$t" -lt 1 ] ||
-					printf '\r\033[K  ...  %s%s, %s s' "$name" "${text:+: $text}" "$t" >&2
-			elif [ "$t" -ge $((last + 5)) ]; then
-				last=$t
+				[ "${t%.*}" -lt 1 ] ||
+					printf '\r\033[K  ...  %s%s, %s s' "$name" "${text:+: $text}" "${t%.*}" >&2
+			elif [ "${t%.*}" -ge $((last + 5)) ]; then
+				last=${t%.*}
 				note "  ...  $name${text:+: $text}, $last s"
 			fi
 		done
-		exec {pause}>&-
 		wait "$STEP_PID" || status=$?
 		[ ! -t 2 ] || printf '\r\033[K' >&2
 	fi

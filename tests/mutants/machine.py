@@ -54,7 +54,7 @@ class Bench:
     def make(self, log):
         command = [str(ROOT / "vm/build-modules"), "--src", str(self.src),
                    "--out", str(self.out), self.kernel]
-        # Half of the time, and nine tenths of a module, are for the debugger
+        # A seventh of the time, and nine tenths of a module, are for the debugger
         env = dict(os.environ, JOBS="1", KCFLAGS="-g0")
         return self.runner.command(command, log, log, env)
 
