@@ -208,6 +208,7 @@ fail_text()
 step()
 {
 	local name log='' quiet='' soft='' status=0 start=$EPOCHREALTIME last=0 t text notefile
+	local tick=0.2
 
 	while :; do
 		case $1 in
@@ -239,8 +240,10 @@ step()
 		STEP_PID=$!
 		set +m
 		while kill -0 "$STEP_PID" 2>/dev/null; do
-			sleep 0.2
+			sleep "$tick"
 			t=$(elapsed "$start")
+			# Looking costs processes, and what takes long wants the CPU
+			[ "${t%.*}" -lt 5 ] || tick=1
 			text=$(tail -n 1 "$notefile" 2>/dev/null || true)
 			if [ -t 2 ]; then
 				[ "${t%.*}" -lt 1 ] ||
