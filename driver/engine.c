@@ -9,6 +9,7 @@
  */
 #include <linux/delay.h>
 #include <linux/highmem.h>
+#include <linux/kasan-checks.h>
 #include <linux/mm.h>
 #include <linux/module.h>
 #include <linux/pagemap.h>
@@ -307,10 +308,14 @@ static int access_entry(struct my_mmu_table *t, unsigned int slot, void *arg)
 	if (a->write && !(entry & MY_MMU_WRITE_OK))
 		return 0;
 	page = kmap_local_page(pfn_to_page(my_mmu_entry_pfn(entry)));
-	if (a->write)
+	/* Before gcc 13 KASAN sees no memcpy(): has the page been freed? */
+	if (a->write) {
+		kasan_check_write(page + a->offset, a->len);
 		memcpy(page + a->offset, a->buf, a->len);
-	else
+	} else {
+		kasan_check_read(page + a->offset, a->len);
 		memcpy(a->buf, page + a->offset, a->len);
+	}
 	kunmap_local(page);
 	WRITE_ONCE(t->entry[slot], entry | MY_MMU_ACCESSED);
 	a->hit = true;
