@@ -315,7 +315,7 @@ TEST_BOTH_MODES(g7_no_write_lost_under_eviction, 30)
  * out wrong, and then something is left, now or when the test is over.
  */
 #define ZAPS	256		/* pages each */
-#define ROUNDS	150
+#define ROUNDS	((int)scaled(150))
 
 static pthread_barrier_t together;
 
