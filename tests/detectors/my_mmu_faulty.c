@@ -9,12 +9,17 @@
  * is said about the module counts as said about us. Never load it for fun.
  */
 #include <linux/delay.h>
+#include <linux/gfp.h>
+#include <linux/kasan-checks.h>
 #include <linux/kthread.h>
+#include <linux/mm.h>
 #include <linux/module.h>
 #include <linux/rcupdate.h>
 #include <linux/slab.h>
+#include <linux/smp.h>
 #include <linux/spinlock.h>
 #include <linux/string.h>
+#include <linux/xarray.h>
 
 #define RACE_MS		4000
 
@@ -42,6 +47,29 @@ static void out_of_bounds(void)
 	if (p)
 		WRITE_ONCE(p[60], 1);
 	kfree(p);
+}
+
+/* As the device has it: see access_entry() in driver/engine.c. */
+static void freed_page(void)
+{
+	void *page = (void *)__get_free_page(GFP_KERNEL);
+
+	free_page((unsigned long)page);
+	OPTIMIZER_HIDE_VAR(page);
+	kasan_check_write(page, 8);
+}
+
+/* It is the kernel's own code that looks into what we have freed. */
+static void freed_xarray(void)
+{
+	struct xarray *xa = kmalloc(sizeof(*xa), GFP_KERNEL);
+
+	if (!xa)
+		return;
+	xa_init(xa);
+	kfree(xa);
+	OPTIMIZER_HIDE_VAR(xa);
+	xa_load(xa, 0);
 }
 
 static void leak(void)
@@ -95,6 +123,14 @@ static void sleep_in_atomic(void)
 	p = kmalloc(64, GFP_KERNEL);
 	spin_unlock(&lock_a);
 	kfree(p);
+}
+
+/* This task may go on elsewhere, and then it is wrong about its CPU. */
+static void cpu_may_change(void)
+{
+	int cpu = smp_processor_id();
+
+	OPTIMIZER_HIDE_VAR(cpu);
 }
 
 static int __rcu *pointer;
@@ -204,10 +240,13 @@ static const struct {
 #define COMMIT(function) { #function, function }
 	COMMIT(use_after_free),
 	COMMIT(out_of_bounds),
+	COMMIT(freed_page),
+	COMMIT(freed_xarray),
 	COMMIT(leak),
 	COMMIT(call_rcu_twice),
 	COMMIT(wrong_order),
 	COMMIT(sleep_in_atomic),
+	COMMIT(cpu_may_change),
 	COMMIT(rcu_without_lock),
 	COMMIT(shift_too_far),
 	COMMIT(index_too_large),
