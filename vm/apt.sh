@@ -22,11 +22,12 @@ papt_mirror()
 		echo "${DEBIAN_MIRROR%/}"
 		return
 	fi
-	# shellcheck disable=SC2016 # apt expands these
-	uri=$(apt-get indextargets --format '$(REPO_URI) $(RELEASE)' \
-		'Created-By: Packages' 2>/dev/null |
-		awk '$1 ~ /\/debian\/?$/ && $2 !~ /security/ { print $1; exit }')
-	uri=${uri:-http://deb.debian.org/debian}
+	# Asks the configuration: there need not be package lists yet
+	uri=$(apt-get update --print-uris 2>/dev/null |
+		sed -n "s,^'\(.*/debian\)/dists/.*,\1,p")
+	uri=${uri%%$'\n'*}
+	[ -n "$uri" ] ||
+		die "apt knows no Debian mirror on this machine. Say which to take: DEBIAN_MIRROR=http://.../debian in front of the command; Debian's list of mirrors has one near you."
 	echo "${uri%/}"
 }
 
