@@ -140,7 +140,7 @@ size_t trace_read(struct event *events, size_t room);
 void table_write(char *buf, size_t size, struct event *events, size_t n);
 
 /* golden.c */
-extern const char golden_6_1[], golden_6_12[], golden_debug[];
+extern const char golden_6_1[], golden_6_12[];
 /* This scenario's table, or NULL; *@release: the kernel it was made on. */
 const char *golden_of(const char *scenario, char *release, size_t size);
 /* Print how @seen differs from @want; false if it does not. */

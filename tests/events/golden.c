@@ -23,7 +23,6 @@
 
 GOLDEN(golden_6_1, "events/6.1.events");
 GOLDEN(golden_6_12, "events/6.12.events");
-GOLDEN(golden_debug, "events/debug.events");
 
 static const char *section(const char *file, const char *scenario)
 {
@@ -48,7 +47,7 @@ static const char *copy_section(const char *from)
 
 const char *golden_of(const char *scenario, char *release, size_t size)
 {
-	const char *file = NULL, *found = NULL, *made_on;
+	const char *file = NULL, *found, *made_on;
 	struct utsname u;
 
 	uname(&u);
@@ -61,10 +60,7 @@ const char *golden_of(const char *scenario, char *release, size_t size)
 		     u.release);
 	made_on = strstr(file, MADE_ON) + strlen(MADE_ON);
 	snprintf(release, size, "%.*s", (int)strcspn(made_on, "\n"), made_on);
-	if (strstr(u.release, "debug"))
-		found = section(golden_debug, scenario);
-	if (!found)
-		found = section(file, scenario);
+	found = section(file, scenario);
 	return found ? copy_section(found) : NULL;
 }
 
