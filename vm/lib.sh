@@ -256,6 +256,8 @@ step()
 		wait "$STEP_PID" || status=$?
 		[ ! -t 2 ] || printf '\r\033[K' >&2
 	fi
+	# What failed may have left others at work
+	[ "$status" -eq 0 ] || stop_step
 	STEP_PID=
 	rm -f -- "$notefile"
 	t=$(elapsed "$start")
