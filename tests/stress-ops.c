@@ -579,10 +579,19 @@ const char *stress_op_name(unsigned int i)
 	return i < OPS ? ops[i].name : NULL;
 }
 
+/*
+ * Each operation has its turn first, dealt out to the workers; then the weights
+ * decide.
+ */
 static unsigned int choose_op(struct stress_thread *t)
 {
-	unsigned int i, sum = 0, at;
+	unsigned int i = t->op * STRESS_WORKERS + t->id, sum = 0, at;
 
+	if (i < OPS) {
+		i = (i + stress.seed) % OPS;
+		if (stress.allowed >> i & 1)
+			return i;
+	}
 	for (i = 0; i < OPS; i++)
 		sum += stress.allowed >> i & 1 ? ops[i].weight : 0;
 	at = stress_dice(t, sum);
@@ -594,6 +603,11 @@ static unsigned int choose_op(struct stress_thread *t)
 		at -= ops[i].weight;
 	}
 	return i;
+}
+
+bool stress_has_had_turn(const struct stress_thread *t)
+{
+	return t->op * STRESS_WORKERS + t->id >= OPS;
 }
 
 void stress_operate(struct stress_thread *t)

@@ -22,8 +22,6 @@
 #define ROUND_S		20	/* at most; short tests: half of their time */
 #define SAY_S		5
 #define SETTLE_MS	5000
-#define WORKERS		4
-#define SLOWEST_OPS	500	/* by then each operation has had its turn */
 
 #define KSM_DIR	"/sys/kernel/mm/ksm/"
 #define SAMPLE	"/sys/kernel/debug/sched/numa_balancing/"
@@ -64,7 +62,8 @@ void stress_thread_init(struct stress_thread *t, unsigned int id)
 
 static void *worker(void *arg)
 {
-	while (stress_running())
+	while (stress_running() ||
+	       (!stress_has_had_turn(arg) && !harness_failed()))
 		stress_operate(arg);
 	return arg;
 }
@@ -372,7 +371,7 @@ static void look_at_the_end(void)
 	struct stress_thread t;
 	struct stress_range g;
 
-	stress_thread_init(&t, WORKERS);
+	stress_thread_init(&t, STRESS_WORKERS);
 	t.what = "the end";
 	settle();
 	for (r = stress.region; r < stress.region + STRESS_REGIONS; r++) {
@@ -389,14 +388,12 @@ static void look_at_the_end(void)
 
 static void check_coverage(void)
 {
-	unsigned long sum = sum_of_ops();
 	unsigned int i;
 
-	EXPECT_GT(sum, 0, "something was done");
 	EXPECT_GT(stress.shared->reads, 0, "the device did read");
 	if (!stress.blind)
 		EXPECT_GT(stress.shared->verifies, 0, "VERIFY did look");
-	for (i = 0; stress_op_name(i) && sum > SLOWEST_OPS * THREADS; i++)
+	for (i = 0; stress_op_name(i); i++)
 		if (stress.allowed >> i & 1)
 			EXPECT_GT(stress.shared->op[i], 0, "%s was tried",
 				  stress_op_name(i));
@@ -428,15 +425,20 @@ static void run_round(uint64_t seed, unsigned int run_seconds, bool talk)
 
 /* --- all rounds ----------------------------------------------------------- */
 
+/* One that stands for everything: a short run may have no other. */
 static uint64_t first_seed(void)
 {
 	struct timespec ts;
+	uint64_t seed;
 
 	if (test_seed)
 		return test_seed;
 	clock_gettime(CLOCK_REALTIME, &ts);
-	return stress_mix(ts.tv_sec * 1000000000ull + ts.tv_nsec + getpid()) |
-	       1;
+	seed = ts.tv_sec * 1000000000ull + ts.tv_nsec + getpid();
+	do {
+		seed = stress_mix(seed) | 1;
+	} while (allow_ops(seed) != ~0u);
+	return seed;
 }
 
 void stress_run(unsigned int run_seconds)

@@ -216,7 +216,10 @@ void stress_count(unsigned long *counter, unsigned long n);
 
 /* --- stress-ops.c --------------------------------------------------------- */
 
+/* Workers are threads 0 to 3. The first turns are each operation's once. */
+#define STRESS_WORKERS	4
 void stress_operate(struct stress_thread *t);
+bool stress_has_had_turn(const struct stress_thread *t);
 const char *stress_op_name(unsigned int i);	/* NULL: no more */
 /* Maps the range as it is at the beginning: readable, writable. */
 void stress_map(const struct stress_range *g);
