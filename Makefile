@@ -101,7 +101,10 @@ lint: ## checkpatch, sparse, kernel-doc, shellcheck
 .PHONY: mutants
 mutants: ## break one rule after the other: which test notices? (ONLY=GLOB)
 	@vm/setup --quiet build vm mutants
-	@vm/prepare 6.12
+	@for k in $$(tests/run-mutants --kernels); do \
+		case $$k in debug-*) vm/debug-kernel $${k#debug-} || exit 1 ;; esac; \
+	done
+	@vm/prepare $$(tests/run-mutants --kernels)
 	@tests/run-mutants
 
 .PHONY: ci-full

@@ -38,7 +38,7 @@
 #include <linux/types.h>
 
 #define MY_MMU_PARK_MAX_S	60U
-#define MY_MMU_STALL_MAX_MS	200U
+#define MY_MMU_STALL_MAX_MS	2000U
 
 /*
  * Name, and what has happened when a task is there. Where a point can fail,
@@ -49,6 +49,7 @@
 	X(index_grow)		/* wants more buckets; no memory */	\
 	X(populate_pinned)	/* sequence taken, nothing looked up */	\
 	X(populate_lookup)	/* looked up, not entered; -EAGAIN */	\
+	X(table_found)		/* under RCU, not locked, may leave */	\
 	X(start_counted)	/* invalidation on record, no zap */	\
 	X(start_zapped)		/* zapped, the VM changes the ptes next */ \
 	X(end)			/* ptes changed, still on record */	\

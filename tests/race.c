@@ -157,14 +157,24 @@ void call_start_(struct call *c)
 	sem_post(&prepare(c)->begin);
 }
 
-void call_to_(struct call *c, const char *point)
+static void send_to(struct call *c, const char *point, const char *how)
 {
 	unsigned int others = tp_parked_(point);
 	struct worker *w = prepare(c);
 
-	tp_tell_(point, "park task %d", c->tid);
+	tp_tell_(point, "park task %d%s", c->tid, how);
 	sem_post(&w->begin);
 	tp_wait_parked_(point, others + 1);
+}
+
+void call_to_(struct call *c, const char *point)
+{
+	send_to(c, point, "");
+}
+
+void call_to_stall_(struct call *c, const char *point)
+{
+	send_to(c, point, " stall");
 }
 
 bool call_returned(struct call *c)

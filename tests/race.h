@@ -58,6 +58,8 @@ int do_detach(struct call *c);
 #define call_start(c) (HERE(), call_start_(c))
 /* Likewise, and this returns when it, and no other, is parked at @point. */
 #define call_to(c, point) (HERE(), call_to_(c, point))
+/* Likewise, also where it may not sleep: it spins, for 2 seconds at most. */
+#define call_to_stall(c, point) (HERE(), call_to_stall_(c, point))
 /* Has it returned? */
 bool call_returned(struct call *c);
 /* Waits for its return, with a deadline; what fn returned. */
@@ -86,6 +88,7 @@ void task_wait_in(pid_t tid, const char *name);
 void call_start_(struct call *c);
 void kill_to_its_end_(pid_t pid);
 void call_to_(struct call *c, const char *point);
+void call_to_stall_(struct call *c, const char *point);
 int call_wait_(struct call *c);
 void call_wait_in_(struct call *c, const char *name);
 void call_wait_arrivals_(struct call *c, const char *point, unsigned long n);

@@ -11,7 +11,7 @@
 
 #define N	16
 
-TEST(attach_detach, 10)
+TEST(g5_attach_detach, 10)
 {
 	int fd = mmu_open();
 
@@ -24,7 +24,7 @@ TEST(attach_detach, 10)
 	EXPECT_EQ(mmu_detach(fd), -ENOTCONN, "the handle is idle again");
 }
 
-TEST(attach_twice_on_one_handle_is_busy, 10)
+TEST(g9_attach_twice_on_one_handle_is_busy, 10)
 {
 	int fd = attached();
 	char *p = map_private(1);
@@ -116,7 +116,7 @@ TEST(attach_refuses_unknown_bits, 10)
 	EXPECT_EQ(mmu_attach(fd, test_variant), 0, "the handle is still good");
 }
 
-TEST(attach_again_after_detach, 10)
+TEST(g5_attach_again_after_detach, 10)
 {
 	int fd = attached(), i;
 	char *p = map_private(N);

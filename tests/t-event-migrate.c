@@ -187,7 +187,7 @@ SCENARIO(compaction, 60)
 	size_t i, n = 0;
 	char *p;
 
-	for (tries = 0; tries < 4 && !n; tries++) {
+	for (tries = 0; tries < 12 && !n; tries++) {
 		p = scattered();
 		events_nr_named = 0;
 		name_range(p, CHUNK / 4);
@@ -205,6 +205,8 @@ SCENARIO(compaction, 60)
 	for (i = 0; i < CHUNK / 4; i += KEEP)
 		device_sees(fd, at(p, i), 1, 1);
 	verify(fd, p, CHUNK / 4);
+	for (i = 0; i < 8 * KEEP; i += KEEP)
+		agree_and_write(fd, at(p, i), 1);
 }
 
 /* --- KSM ------------------------------------------------------------------ */

@@ -52,7 +52,7 @@ static char *map_thp(void)
 	return p;
 }
 
-TEST(transparent_huge_page, 20)
+TEST(g3_transparent_huge_page, 20)
 {
 	int fd = attached();
 	char *p = map_thp();

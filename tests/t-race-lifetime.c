@@ -144,6 +144,39 @@ TEST(g6_race_detach_beside_a_sleeping_walk, 20)
 }
 
 /*
+ *	exit				attach, another process
+ *
+ *	release: zaps
+ *	waits for the device
+ *					is on the list
+ *
+ * Nobody waits for somebody else's device here, in all variants: the list is
+ * locked "never while a device is waited for".
+ */
+TEST(g6_race_attach_beside_an_unanswered_exit, 20)
+{
+	struct call c = { .fn = do_attach };
+	pid_t pid;
+
+	race_begin(1);
+	setup();
+	fd = mmu_open();
+	pid = mirroring_child(false);
+	tp_park_mm("release_zapped", pid);
+	pass(&go);
+	tp_wait_parked("release_zapped", 1);
+	call_start(&c);
+	EXPECT_EQ(call_wait(&c), 0, "attach");
+	populate(c.fd, page, 1, WRITE);
+	EXPECT_EQ(mmu_evict(c.fd, page), 1, "the chain runs");
+	EXPECT_EQ(mmu_entry(c.fd, page), 0, "and finds the entry");
+	EXPECT_EQ(tp_parked("release_zapped"), 1, "the exit is where it was");
+	tp_release("release_zapped");
+	join(pid);
+	wait_for_mmus(fd, 1);
+}
+
+/*
  *	truncate, in another process	exit
  *
  *	start: on record
@@ -303,7 +336,8 @@ TEST(g5_race_attach_amid_last_detach, 20)
  *	becomes a user
  *					release, close
  *
- * Forbidden is a leak: harness and statistics look.
+ * Forbidden is a leak: harness and statistics look. Who attaches does so to his
+ * own address space, and is in the way of its end: release can only come after.
  */
 TEST(g5_race_attach_and_exit, 20)
 {

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * t-race-populate.c - G1, G2: a populate and an invalidation, step by step
+ * t-race-populate.c - G1, G2, G5: a populate and an invalidation, step by step
  *
  * Each test is one interleaving, forced with test points. Left is who is
  * overtaken, right who overtakes.
@@ -280,6 +280,87 @@ TEST(g2_race_remap_under_a_pinned_table, 20)
 	EXPECT_EQ(c.retries, 1, "the batch was begun again");
 	ASSERT_EQ(munmap(c.p, MMU_HUGE), 0, "munmap");
 	EXPECT_EQ(stats_of(c.fd).entries, 0, "reaches all entries");
+}
+
+/*
+ *	populate			munmap, mmap
+ *
+ *	finds table T
+ *					start: zaps T, takes it out of the tree
+ *					other memory is there
+ *	locks T, pins it?
+ *	enters page X
+ *
+ * Forbidden by "a table that has been found can be locked; only then does dead
+ * say whether it still counts": nobody else would find X. With one lock, T is
+ * found and pinned in one step.
+ */
+TEST(g5_race_found_table_leaves, 20)
+{
+	const char *point = lock_per_table() ? "table_found" :
+					       "populate_pinned";
+	struct call c;
+
+	race_begin(1);
+	c = (struct call) {
+		.fn = do_populate, .fd = attached(), .p = map_tables(1),
+		.pages = N, .flags = WRITE,
+	};
+	cpu_stamp(c.p, N, 1);
+	populate(c.fd, c.p, N, WRITE);
+	call_to_stall(&c, point);
+	ASSERT_EQ(munmap(c.p, MMU_HUGE), 0, "munmap");
+	map_again(c.p, MMU_HUGE);
+	cpu_stamp(c.p, N, 2);
+	tp_release(point);
+	populated(&c, 2);
+	ASSERT_EQ(munmap(c.p, MMU_HUGE), 0, "munmap");
+	EXPECT_EQ(stats_of(c.fd).entries, 0, "reaches all entries");
+}
+
+/*
+ *	munmap of A			populate of B, same table
+ *
+ *					makes T, pins it, looks B up
+ *					B is discarded
+ *	start: finds T
+ *					B is new: leaves T, which is empty,
+ *					out of the tree with it; makes T'
+ *					enters B
+ *	locks T: empty, no pins:
+ *	out of the tree with it?
+ *
+ * T' would go. Forbidden by "dead": a table leaves the tree once.
+ */
+TEST(g5_race_found_table_is_replaced, 20)
+{
+	const char *point = lock_per_table() ? "table_found" :
+					       "start_counted";
+	struct call pop, unmap;
+
+	race_begin(2);
+	unmap = (struct call) {
+		.fn = do_munmap, .p = map_tables(1), .pages = N,
+	};
+	pop = (struct call) {
+		.fn = do_populate, .fd = attached(),
+		.p = unmap.p + MMU_HUGE / 2, .pages = N, .flags = WRITE,
+	};
+	/* A mapping of its own: none has to be split, which is told, too. */
+	ASSERT_EQ(mprotect(unmap.p, N * MMU_PAGE, PROT_READ), 0, "mprotect");
+	cpu_stamp(pop.p, N, 1);
+	call_to(&pop, "populate_lookup");
+	discard(pop.p, N);
+	cpu_stamp(pop.p, N, 2);
+	call_to_stall(&unmap, point);
+	tp_release("populate_lookup");
+	EXPECT_EQ(call_wait(&pop), 0, "populate");
+	tp_release(point);
+	EXPECT_EQ(call_wait(&unmap), 0, "munmap");
+	EXPECT_EQ(pop.retries, 1, "the batch was begun again");
+	EXPECT_EQ(present(pop.fd, pop.p, N), N, "and is in the tree");
+	device_sees(pop.fd, pop.p, N, 2);
+	verify(pop.fd, pop.p, N);
 }
 
 /*

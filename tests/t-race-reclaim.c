@@ -149,7 +149,7 @@ TEST(g4_race_aging_beside_zap, 30)
 		ASSERT_EQ(mmu_read(fd, p + i * MMU_PAGE, &c, 1), 0, "read");
 	write_file("/proc/self/clear_refs", "1");
 	call_to(&d, "start_counted");
-	tp_tell("age_entry", "park stall");
+	tp_tell("age_entry", "park ms 200 stall");
 	call_start(&r);
 	tp_wait_arrivals("age_entry", 1);
 	tp_release("start_counted");

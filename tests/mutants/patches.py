@@ -70,6 +70,10 @@ class Mutant:
             raise Trouble(f"{self.where}: no such variant: {' '.join(self.variants)}")
         if bool(self.tests) == bool(self.models):
             raise Trouble(f"{self.where}: the header names Tests:, or checks of Model:")
+        if self.tests and not any(t.rpartition("/")[2].startswith(f"{self.guarantee.lower()}_")
+                                  for t in self.tests):
+            raise Trouble(f"{self.where}: no test of its header names {self.guarantee}; "
+                          "take one that does, or the guarantee of those that there are")
         if not self.places:
             raise Trouble(f"{self.where}: there is no diff in it")
 

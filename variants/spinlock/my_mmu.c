@@ -9,6 +9,7 @@
  * Lock order (outer to inner; the function that makes the edge):
  *
  *	mm's mmap_lock, VMA locks, rmap locks	(the VM, around the notifier)
+ *	  dev->unanswered_lock			(my_mmu_shootdown)
  *	  pte lock				(the VM, around aging)
  *	    m->lock				(all callbacks)
  *	      pages' and inodes' locks		(dirtying a page)
@@ -16,6 +17,7 @@
  *	my_mmu_listlock				(attach, my_mmu_release)
  *	folio lock, seldom rmap locks		(the VM, around the rmap chain)
  *	  my_mmu_listlock			(my_mmu_rmap_invalidate_page)
+ *	    dev->unanswered_lock		(my_mmu_shootdown)
  *	    m->lock				(my_sleeping_invalidate_page)
  */
 /* endregion: head */
@@ -241,6 +243,10 @@ static bool my_mmu_leave_to_rmap(struct my_mmu *m,
 	       mmu_rmap_walk_in_progress(range->end - range->start);
 }
 
+/*
+ * Who is about to zap says so first: whoever then finds the entries gone waits
+ * for the device as well, and the VM frees no page that the device still has.
+ */
 static int my_mmu_invalidate_range_start(struct mmu_notifier *mn,
 					 const struct mmu_notifier_range *range)
 {
@@ -608,7 +614,10 @@ static unsigned long my_mmu_zap_aliases(struct my_mmu *m, struct page *page)
 	return zapped;
 }
 
-/* All addresses of the page first, then one wait for the device. */
+/*
+ * All addresses of the page first, then one wait for the device: also if they
+ * were zapped by another a moment ago, who has no answer yet.
+ */
 static void my_sleeping_invalidate_page(struct my_mmu *m, struct page *page)
 {
 	struct my_mmu_shootdown s;

@@ -11,6 +11,7 @@
  * Lock order (outer to inner; the function that makes the edge):
  *
  *	mm's mmap_lock, VMA locks, rmap locks	(the VM, around the notifier)
+ *	  dev->unanswered_lock			(my_mmu_shootdown)
  *	  pte lock				(the VM, around aging)
  *	    t->lock				(all callbacks)
  *	      m->lock				(my_mmu_is_invalidating)
@@ -20,6 +21,7 @@
  *	my_mmu_listlock				(attach, my_mmu_release)
  *	folio lock, seldom rmap locks		(the VM, around the rmap chain)
  *	  my_mmu_listlock			(my_mmu_rmap_invalidate_page)
+ *	    dev->unanswered_lock		(my_mmu_shootdown)
  *	    shard->lock				(my_mmu_find_addr)
  *	    t->lock				(my_mmu_zap_addr)
  */
@@ -265,6 +267,7 @@ static unsigned long my_mmu_zap_range(struct my_mmu *m, unsigned long start,
 
 	rcu_read_lock();
 	my_mmu_for_each_table(&m->dev, t, index, start, end) {
+		my_mmu_test_point(table_found, m->dev.mm, false);
 		my_mmu_spin_lock(&t->lock);
 		zapped += my_mmu_zap_table(m, t, start, end);
 		if (free && !t->used && !t->pins && !t->dead)
@@ -382,6 +385,10 @@ static bool my_mmu_leave_to_rmap(struct my_mmu *m,
 	       mmu_rmap_walk_in_progress(range->end - range->start);
 }
 
+/*
+ * Who is about to zap says so first: whoever then finds the entries gone waits
+ * for the device as well, and the VM frees no page that the device still has.
+ */
 static int my_mmu_invalidate_range_start(struct mmu_notifier *mn,
 					 const struct mmu_notifier_range *range)
 {
@@ -497,6 +504,7 @@ static struct my_mmu_table *my_mmu_pin_table(struct my_mmu *m,
 	rcu_read_lock();
 	t = my_mmu_table_find(&m->dev, start);
 	if (t) {
+		my_mmu_test_point(table_found, m->dev.mm, false);
 		my_mmu_spin_lock(&t->lock);
 		if (!t->dead) {
 			*seq = t->seq;
@@ -799,7 +807,10 @@ static unsigned long my_mmu_zap_aliases(struct my_mmu *m, struct page *page)
 	return zapped;
 }
 
-/* All addresses of the page first, then one wait for the device. */
+/*
+ * All addresses of the page first, then one wait for the device: also if they
+ * were zapped by another a moment ago, who has no answer yet.
+ */
 static void my_sleeping_invalidate_page(struct my_mmu *m, struct page *page)
 {
 	struct my_mmu_shootdown s;
