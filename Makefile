@@ -101,10 +101,11 @@ lint: ## checkpatch, sparse, kernel-doc, shellcheck
 .PHONY: mutants
 mutants: ## break one rule after the other: which test notices? (ONLY=GLOB)
 	@vm/setup --quiet build vm mutants
-	@for k in $$(tests/run-mutants --kernels); do \
+	@kernels=$$(tests/run-mutants --kernels) || { echo "$$kernels"; exit 1; }; \
+	for k in $$kernels; do \
 		case $$k in debug-*) vm/debug-kernel $${k#debug-} || exit 1 ;; esac; \
-	done
-	@vm/prepare $$(tests/run-mutants --kernels)
+	done; \
+	vm/prepare $$kernels
 	@tests/run-mutants
 
 .PHONY: ci-full

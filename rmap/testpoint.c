@@ -9,6 +9,7 @@
 #include <linux/fs.h>
 #include <linux/jump_label.h>
 #include <linux/kernel.h>
+#include <linux/ktime.h>
 #include <linux/list.h>
 #include <linux/module.h>
 #include <linux/mutex.h>
@@ -80,9 +81,9 @@ static void park(struct test_point *p, struct parked *me, bool hold,
 
 static void stall(struct parked *me, unsigned int ms)
 {
-	unsigned int us = min(ms, MY_MMU_STALL_MAX_MS) * 1000;
+	ktime_t end = ktime_add_ms(ktime_get(), min(ms, MY_MMU_STALL_MAX_MS));
 
-	for (; us && !READ_ONCE(me->go); us--)
+	while (!READ_ONCE(me->go) && ktime_before(ktime_get(), end))
 		udelay(1);
 }
 

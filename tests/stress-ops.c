@@ -99,7 +99,7 @@ bool stress_device_stamps(struct stress_thread *t, int fd,
 	bool done = true;
 	unsigned int i;
 
-	for (i = 0; i < g->pages && stress_running(); i++)
+	for (i = 0; i < g->pages && !harness_failed(); i++)
 		done &= stamp_page(t, fd, g, i);
 	return done && i == g->pages;
 }

@@ -410,7 +410,7 @@ void stress_check(struct stress_thread *t, const struct stress_range *g)
 	unsigned int i;
 
 	stress_before(t, g);
-	for (i = 0; i < g->pages && stress_running(); i++) {
+	for (i = 0; i < g->pages && !harness_failed(); i++) {
 		judge_page(t, g, i, g->p + i * MMU_PAGE);
 		check_scribble(t, g, i);
 	}

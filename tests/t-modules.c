@@ -330,13 +330,13 @@ TEST_ONCE("modules", g5_race_unload_under_a_hooked_call, 30)
 		cpu_sees(p, N, 1);
 		_exit(0);
 	}
+	for (i = 0; i < MODULES - 1; i++)
+		ASSERT_EQ(unload_patiently(modules[i]), 0, "unload %s",
+			  modules[i]);
 	tp_tell("hook_done", "park ms %d task %d", HELD_MS, pid);
 	pass(&go);
 	tp_wait_arrivals("hook_done", 1);
 	start = seconds();
-	for (i = 0; i < MODULES - 1; i++)
-		ASSERT_EQ(unload_patiently(modules[i]), 0, "unload %s",
-			  modules[i]);
 	EXPECT_EQ(tp_parked("hook_done"), 1, "the call is held up");
 	ASSERT_EQ(unload_patiently("mmu_rmap"), 0, "unload the chain");
 	EXPECT_GE((long)((seconds() - start) * 1000), HELD_MS * 3 / 4,

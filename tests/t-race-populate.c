@@ -312,6 +312,7 @@ TEST(g5_race_found_table_leaves, 20)
 	ASSERT_EQ(munmap(c.p, MMU_HUGE), 0, "munmap");
 	map_again(c.p, MMU_HUGE);
 	cpu_stamp(c.p, N, 2);
+	sleep_ms(50);	/* whoever would free T too early has his chance */
 	tp_release(point);
 	populated(&c, 2);
 	ASSERT_EQ(munmap(c.p, MMU_HUGE), 0, "munmap");

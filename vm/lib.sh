@@ -229,7 +229,7 @@ step()
 		note "==> $name"
 		set -m
 		(trap - EXIT INT TERM HUP; STEP_PID=''; AT_EXIT=(); STEP_NOTE=$notefile
-		 "$@") </dev/null > >(exec tee "$log" >&2) 2>&1 &
+		 "$@") </dev/null > >(trap '' TERM; exec tee "$log" >&2) 2>&1 &
 		STEP_PID=$!
 		set +m
 		wait "$STEP_PID" || status=$?

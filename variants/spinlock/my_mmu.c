@@ -615,8 +615,8 @@ static unsigned long my_mmu_zap_aliases(struct my_mmu *m, struct page *page)
 }
 
 /*
- * All addresses of the page first, then one wait for the device: also if they
- * were zapped by another a moment ago, who has no answer yet.
+ * All addresses of the page first, then one wait for the device. Where events
+ * are left to the chain, also for one that another has asked, who zapped them.
  */
 static void my_sleeping_invalidate_page(struct my_mmu *m, struct page *page)
 {
