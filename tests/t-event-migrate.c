@@ -106,7 +106,7 @@ SCENARIO(numa_balancing, 30)
 	int fd = recorded();
 	char *p = map_private(N);
 	uint64_t old[N];
-	double end;
+	double end = seconds() + DEADLINE_S;
 
 	need_two_nodes();
 	cpu_stamp(p, N, 1);
@@ -118,7 +118,7 @@ SCENARIO(numa_balancing, 30)
 	    write_file(SAMPLE "scan_period_min_ms", "10") ||
 	    write_file(BALANCE, "1"))
 		cannot("no NUMA balancing");
-	for (end = seconds() + DEADLINE_S; seconds() < end && moved(p, N, old) < N;)
+	while (seconds() < end && moved(p, N, old) < N)
 		cpu_sees(p, N, 1);
 	EXPECT_EQ(write_file(BALANCE, "0"), 0, "off again");
 	recorded_all();

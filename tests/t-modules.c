@@ -298,7 +298,7 @@ TEST_ONCE("modules", g5_race_unload_under_a_walk, 30)
  *
  * Forbidden by "unloading waits for the calls that were counted, then for the
  * tasks between the count and the return". Nothing can be told to the point
- * while its module goes: the call is held up for a given time, and the unloading
+ * while its module goes: the call is held up for a given time, and unloading
  * must take as long. (Sleeps end early where a guest's ticks lag and catch up.)
  */
 #define HELD_MS	4000

@@ -153,7 +153,7 @@ TEST(g6_race_detach_beside_a_sleeping_walk, 20)
  * Nobody waits for somebody else's device here, in all variants: the list is
  * locked "never while a device is waited for".
  */
-TEST(g6_race_attach_beside_an_unanswered_exit, 20)
+TEST(g6_race_attach_beside_an_unanswered_exit, 10)
 {
 	struct call c = { .fn = do_attach };
 	pid_t pid;
