@@ -139,6 +139,9 @@ static const char *verdict(int status, char *buf, size_t size)
 
 enum result { PASSED, FAILED, SKIPPED };
 
+/* Has a test left something behind? */
+static bool wrecked, stop_at_wreck;
+
 static enum result report(const struct test *t, int nr, int status,
 			  bool after_ok, double took)
 {
@@ -193,6 +196,7 @@ static enum result run_test(const struct test *t, const char *group, int nr)
 	after_ok = reap_group(pid);
 	if (ops->after && !ops->after())
 		after_ok = false;
+	wrecked |= !after_ok;
 	if (in_time)
 		return report(t, nr, status, after_ok, took);
 	line("not ok %d %s # TIMEOUT after %u s", nr, t->name, limit);
@@ -279,7 +283,7 @@ static int run_all(void)
 		groups += !!count_selected(*g);
 	line("KTAP version 1");
 	line("1..%d", groups);
-	for (g = ops->groups; *g; g++)
+	for (g = ops->groups; *g && !(stop_at_wreck && wrecked); g++)
 		if (count_selected(*g) && run_group(*g, ++nr) == FAILED)
 			failed++;
 	/* A filter that matches nothing must not look like success. */
@@ -313,12 +317,13 @@ static bool set_part(const char *arg)
 static void usage(const char *name)
 {
 	fprintf(stderr,
-		"usage: %s [-l] [-v GROUP]... [-t GLOB]... [-p K/N]\n"
+		"usage: %s [-l] [-v GROUP]... [-t GLOB]... [-p K/N] [-w]\n"
 		"       [-x FACTOR] [-s SEED] [-d SECONDS]\n"
 		"  -l         list the tests: group, name, limit in seconds\n"
 		"  -v GROUP   only this variant (or other group), or these\n"
 		"  -t GLOB    only tests whose name matches one\n"
 		"  -p K/N     of all tests every N-th, from the K-th\n"
+		"  -w         no further group when something was left behind\n"
 		"  -x FACTOR  multiply every time limit\n"
 		"  -s SEED    do what the run did that said this seed\n"
 		"  -d SECONDS for tests that go on for as long as one wants\n",
@@ -348,9 +353,11 @@ int harness_main(int argc, char **argv, const struct harness_ops *o)
 	int opt;
 
 	ops = o;
-	while ((opt = getopt(argc, argv, "lv:t:p:x:s:d:")) != -1) {
+	while ((opt = getopt(argc, argv, "lwv:t:p:x:s:d:")) != -1) {
 		if (opt == 'l')
 			list = true;
+		else if (opt == 'w')
+			stop_at_wreck = true;
 		else if (opt == 'v')
 			add_glob(&only_groups, optarg);
 		else if (opt == 't')

@@ -807,10 +807,7 @@ static unsigned long my_mmu_zap_aliases(struct my_mmu *m, struct page *page)
 	return zapped;
 }
 
-/*
- * All addresses of the page first, then one wait for the device. Where events
- * are left to the chain, also for one that another has asked, who zapped them.
- */
+/* All addresses of the page first, then one wait for the device. */
 static void my_sleeping_invalidate_page(struct my_mmu *m, struct page *page)
 {
 	struct my_mmu_shootdown s;
