@@ -579,13 +579,16 @@ const char *stress_op_name(unsigned int i)
 	return i < OPS ? ops[i].name : NULL;
 }
 
-/*
- * Each operation has its turn first, dealt out to the workers; then the weights
- * decide.
- */
+/* Operations are dealt out to the workers, one after the other. */
+static unsigned int turn_of(const struct stress_thread *t)
+{
+	return t->op * STRESS_WORKERS + t->id;
+}
+
+/* Each operation has its turn first; then the weights decide. */
 static unsigned int choose_op(struct stress_thread *t)
 {
-	unsigned int i = t->op * STRESS_WORKERS + t->id, sum = 0, at;
+	unsigned int i = turn_of(t), sum = 0, at;
 
 	if (i < OPS) {
 		i = (i + stress.seed) % OPS;
@@ -607,7 +610,7 @@ static unsigned int choose_op(struct stress_thread *t)
 
 bool stress_has_had_turn(const struct stress_thread *t)
 {
-	return t->op * STRESS_WORKERS + t->id >= OPS;
+	return turn_of(t) >= OPS;
 }
 
 void stress_operate(struct stress_thread *t)
