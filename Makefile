@@ -53,7 +53,6 @@ check: ## build for both kernels, boot both, run the whole test suite
 
 .PHONY: check-debug
 check-debug: ## the suite on kernels with lockdep, KASAN, KCSAN (KERNEL=debug-kasan)
-	@vm/debug-kernel $(debug-kernels:debug-%=%)
 	@vm/prepare $(debug-kernels)
 	@tests/run-debug $(debug-kernels) $(tests)
 
@@ -102,9 +101,6 @@ lint: ## checkpatch, sparse, kernel-doc, shellcheck
 mutants: ## break one rule after the other: which test notices? (ONLY=GLOB)
 	@vm/setup --quiet build vm mutants
 	@kernels=$$(tests/run-mutants --kernels) || { echo "$$kernels"; exit 1; }; \
-	for k in $$kernels; do \
-		case $$k in debug-*) vm/debug-kernel $${k#debug-} || exit 1 ;; esac; \
-	done; \
 	vm/prepare $$kernels
 	@tests/run-mutants
 
