@@ -50,15 +50,45 @@ uint64_t pagemap(const void *p)
 	return entry;
 }
 
+/* For free(). */
+static uint64_t *entries_of(const char *p, size_t pages)
+{
+	uint64_t *entries = calloc(pages, sizeof(*entries));
+
+	ASSERT_NE(entries, NULL, "memory");
+	pagemap_of(p, pages, entries);
+	return entries;
+}
+
 size_t count_swapped(const char *p, size_t pages)
 {
-	uint64_t *entry = calloc(pages, sizeof(*entry));
+	uint64_t *entry = entries_of(p, pages);
 	size_t i, n = 0;
 
-	ASSERT_NE(entry, NULL, "memory");
-	pagemap_of(p, pages, entry);
 	for (i = 0; i < pages; i++)
 		n += !!(entry[i] & PM_SWAPPED);
+	free(entry);
+	return n;
+}
+
+size_t count_moved(const char *p, size_t pages, const uint64_t *old)
+{
+	uint64_t *entry = entries_of(p, pages);
+	size_t i, n = 0;
+
+	for (i = 0; i < pages; i++)
+		n += (entry[i] & PM_PFN) != (old[i] & PM_PFN);
+	free(entry);
+	return n;
+}
+
+size_t count_merged(const char *p, size_t pages)
+{
+	uint64_t *entry = entries_of(p, pages);
+	size_t i, n = 0;
+
+	for (i = 0; i < pages; i++)
+		n += (entry[i] & PM_PFN) == (entry[0] & PM_PFN);
 	free(entry);
 	return n;
 }

@@ -76,6 +76,19 @@ char *map_tables(size_t tables)
 	return map_anon(tables * MMU_HUGE, MMU_HUGE, MAP_PRIVATE);
 }
 
+char *map_scattered(size_t pages, size_t every)
+{
+	char *p = map_private(pages);
+	size_t i;
+
+	for (i = 0; i < pages; i++)
+		cpu_stamp(p + i * MMU_PAGE, 1, SCATTERED_GEN(i, every));
+	for (i = 0; i < pages; i += every)
+		madvise(p + (i + 1) * MMU_PAGE, (every - 1) * MMU_PAGE,
+			MADV_DONTNEED);
+	return p;
+}
+
 int make_memfd(size_t pages)
 {
 	int fd = memfd_create("test", MFD_CLOEXEC);

@@ -37,6 +37,13 @@ int make_memfd(size_t pages);
 char *map_fd(int memfd, size_t pages, int prot, int flags);
 char *map_reserve(size_t len, size_t align);	/* PROT_NONE, private */
 
+/*
+ * Every @every-th page of a private mapping; those between were given back, so
+ * that little memory is in many places. Stamps tell the pages apart.
+ */
+char *map_scattered(size_t pages, size_t every);
+#define SCATTERED_GEN(page, every)	((page) / (every) + 1)
+
 /* Fill what is free with POISON; call it after memory was given back. */
 void poison_free_memory(void);
 
@@ -87,6 +94,10 @@ void none_writable_(int fd, const char *p, size_t pages);
 uint64_t pagemap(const void *p);	/* of /proc/self/pagemap */
 void pagemap_of(const void *p, size_t pages, uint64_t *entries);
 size_t count_swapped(const char *p, size_t pages);
+/* How many of the pages have other frames than in @old, from pagemap_of(). */
+size_t count_moved(const char *p, size_t pages, const uint64_t *old);
+/* How many of the pages have the same frame as the first, itself included. */
+size_t count_merged(const char *p, size_t pages);
 bool is_thp(const void *p);
 bool have_swap(void);
 

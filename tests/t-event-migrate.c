@@ -21,18 +21,6 @@
 #define MPOL_BIND	2
 #define MPOL_MF_MOVE	2
 
-/* How many pages have other frames than in @old. */
-static size_t moved(const char *p, size_t pages, const uint64_t *old)
-{
-	uint64_t now[pages];
-	size_t i, n = 0;
-
-	pagemap_of(p, pages, now);
-	for (i = 0; i < pages; i++)
-		n += (now[i] & PM_PFN) != (old[i] & PM_PFN);
-	return n;
-}
-
 /* --- between NUMA nodes --------------------------------------------------- */
 
 static void move_to_node(char *p, size_t pages, int node)
@@ -118,11 +106,11 @@ SCENARIO(numa_balancing, 30)
 	    write_file(SAMPLE "scan_period_min_ms", "10") ||
 	    write_file(BALANCE, "1"))
 		cannot("no NUMA balancing");
-	while (seconds() < end && moved(p, N, old) < N)
+	while (seconds() < end && count_moved(p, N, old) < N)
 		cpu_sees(p, N, 1);
 	EXPECT_EQ(write_file(BALANCE, "0"), 0, "off again");
 	recorded_all();
-	ASSERT_EQ(moved(p, N, old), N, "all pages were moved in time");
+	ASSERT_EQ(count_moved(p, N, old), N, "all pages were moved in time");
 	device_sees(fd, p, N, 1);
 	agree_and_write(fd, p, N);
 }
@@ -140,7 +128,7 @@ SCENARIO(soft_offline, 20)
 	if (madvise(at(p, 2), MMU_PAGE, MADV_SOFT_OFFLINE))
 		cannot("no MADV_SOFT_OFFLINE");
 	recorded_all();
-	EXPECT_EQ(moved(p, N, old), 1, "it has moved");
+	EXPECT_EQ(count_moved(p, N, old), 1, "it has moved");
 	agree_and_write(fd, p, N);
 }
 
@@ -167,19 +155,6 @@ SCENARIO(hwpoison, 20)
 #define CHUNK	scaled(CHUNK_MAX)
 #define KEEP	8
 
-/* Every eighth page of much memory; the rest is given back. */
-static char *scattered(void)
-{
-	char *p = map_private(CHUNK);
-	size_t i;
-
-	for (i = 0; i < CHUNK; i++)
-		cpu_stamp(at(p, i), 1, 1);
-	for (i = 0; i < CHUNK; i += KEEP)
-		madvise(at(p, i + 1), (KEEP - 1) * MMU_PAGE, MADV_DONTNEED);
-	return p;
-}
-
 SCENARIO(compaction, 60)
 {
 	static uint64_t old[CHUNK_MAX];
@@ -188,7 +163,7 @@ SCENARIO(compaction, 60)
 	char *p;
 
 	for (tries = 0; tries < 12 && !n; tries++) {
-		p = scattered();
+		p = map_scattered(CHUNK, KEEP);
 		events_nr_named = 0;
 		name_range(p, CHUNK / 4);
 		record_only_named();
@@ -198,12 +173,12 @@ SCENARIO(compaction, 60)
 		step_some("compact_memory");
 		if (write_file("/proc/sys/vm/compact_memory", "1"))
 			cannot("no compaction");
-		n = moved(p, CHUNK / 4, old);
+		n = count_moved(p, CHUNK / 4, old);
 	}
 	recorded_all();
 	ASSERT_GT(n, 0, "compaction moved some of the pages");
 	for (i = 0; i < CHUNK / 4; i += KEEP)
-		device_sees(fd, at(p, i), 1, 1);
+		device_sees(fd, at(p, i), 1, SCATTERED_GEN(i, KEEP));
 	verify(fd, p, CHUNK / 4);
 	for (i = 0; i < 8 * KEEP; i += KEEP)
 		agree_and_write(fd, at(p, i), 1);
@@ -212,17 +187,6 @@ SCENARIO(compaction, 60)
 /* --- KSM ------------------------------------------------------------------ */
 
 #define KSM	"/sys/kernel/mm/ksm/"
-
-static bool merged(const char *p)
-{
-	uint64_t now[N];
-	size_t i, n = 0;
-
-	pagemap_of(p, N, now);
-	for (i = 1; i < N; i++)
-		n += (now[i] & PM_PFN) == (now[0] & PM_PFN);
-	return n == N - 1;
-}
 
 SCENARIO(ksm, 30)
 {
@@ -238,9 +202,9 @@ SCENARIO(ksm, 30)
 		cannot("no KSM");
 	step_some("ksmd merges 4 equal pages");
 	EXPECT_EQ(write_file(KSM "run", "1"), 0, "KSM starts");
-	for (ms = 0; ms < 10000 && !merged(p); ms += 10)
+	for (ms = 0; ms < 10000 && count_merged(p, N) < N; ms += 10)
 		sleep_ms(10);
-	ASSERT_EQ(merged(p), 1, "KSM merged them in 10 s");
+	ASSERT_EQ(count_merged(p, N), N, "KSM merged them in 10 s");
 	EXPECT_EQ(write_file(KSM "run", "0"), 0, "KSM stops");
 	none_writable(fd, p, N);
 	step("the CPU writes page 2, which is merged");
@@ -249,7 +213,7 @@ SCENARIO(ksm, 30)
 	step("run: 2 (unmerge all)");
 	EXPECT_EQ(write_file(KSM "run", "2"), 0, "KSM goes back");
 	recorded_all();
-	EXPECT_EQ(merged(p), 0, "they are apart again");
+	EXPECT_EQ(count_merged(p, N), 1, "they are apart again");
 	agree(fd, p, N);
 	EXPECT_EQ(at(p, 2)[0], 1, "what was written is there");
 	EXPECT_EQ(at(p, 2)[1], 0x5a, "and what was there before");

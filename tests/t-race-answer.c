@@ -68,6 +68,13 @@ static char *mirrored_slowly(int fd)
 	return p;
 }
 
+/* @first is held up: it has zapped its pages, and not asked the device yet. */
+static void discard_unanswered(struct call *first, int fd)
+{
+	*first = discard(mirrored_slowly(fd), N);
+	call_to(first, "start_zapped");
+}
+
 /*
  *	discard A			discard A
  *
@@ -86,10 +93,9 @@ TEST(g1_race_zapped_and_unanswered, 20)
 
 	race_begin(1);
 	fd = attached();
-	first = discard(mirrored_slowly(fd), N);
+	discard_unanswered(&first, fd);
 	second = discard(first.p, N);
 	far = discard(first.p + MMU_HUGE, 1);
-	call_to(&first, "start_zapped");
 	waits_for_the_device(&second);
 	does_not_wait(&far);
 	tp_release("start_zapped");
@@ -115,10 +121,9 @@ TEST(g6_race_waiting_is_not_waited_for, 20)
 
 	race_begin(2);
 	fd = attached();
-	first = discard(mirrored_slowly(fd), N);
+	discard_unanswered(&first, fd);
 	far = discard(first.p + MMU_HUGE, 1);
 	both = discard(first.p, MMU_HUGE / MMU_PAGE + 1);
-	call_to(&first, "start_zapped");
 	ASSERT_EQ(mmu_configure(fd, VERY_SLOW_US), 0, "very slow");
 	call_start(&both);
 	call_wait_in(&both, "my_mmu_invalidate_range_start");
@@ -170,9 +175,8 @@ TEST(g4_race_chain_finds_it_unanswered, 20)
 	race_begin(1);
 	evict.fd = mmu_open_attached(test_variant, MY_MMU_ATTACH_RMAP_ONLY);
 	ASSERT_GE(evict.fd, 0, "attach");
-	evict.p = mirrored_slowly(evict.fd);
-	first = discard(evict.p, N);
-	call_to(&first, "start_zapped");
+	discard_unanswered(&first, evict.fd);
+	evict.p = first.p;
 	waits_for_the_device(&evict);
 	tp_release("start_zapped");
 	EXPECT_EQ(call_wait(&first), 0, "discard");
