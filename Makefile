@@ -99,7 +99,7 @@ lint: ## checkpatch, sparse, kernel-doc, shellcheck
 
 .PHONY: mutants
 mutants: ## break one rule after the other: which test notices? (ONLY=GLOB)
-	@vm/setup --quiet build vm mutants
+	@vm/setup --quiet build vm model mutants
 	@kernels=$$(tests/run-mutants --kernels) || { echo "$$kernels"; exit 1; }; \
 	vm/prepare $$kernels
 	@tests/run-mutants

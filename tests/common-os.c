@@ -50,10 +50,9 @@ uint64_t pagemap(const void *p)
 	return entry;
 }
 
-/* For free(). */
-static uint64_t *entries_of(const char *p, size_t pages)
+uint64_t *pagemap_alloc(const void *p, size_t pages)
 {
-	uint64_t *entries = calloc(pages, sizeof(*entries));
+	uint64_t *entries = calloc(pages + 1, sizeof(*entries));
 
 	ASSERT_NE(entries, NULL, "memory");
 	pagemap_of(p, pages, entries);
@@ -62,7 +61,7 @@ static uint64_t *entries_of(const char *p, size_t pages)
 
 size_t count_swapped(const char *p, size_t pages)
 {
-	uint64_t *entry = entries_of(p, pages);
+	uint64_t *entry = pagemap_alloc(p, pages);
 	size_t i, n = 0;
 
 	for (i = 0; i < pages; i++)
@@ -73,7 +72,7 @@ size_t count_swapped(const char *p, size_t pages)
 
 size_t count_moved(const char *p, size_t pages, const uint64_t *old)
 {
-	uint64_t *entry = entries_of(p, pages);
+	uint64_t *entry = pagemap_alloc(p, pages);
 	size_t i, n = 0;
 
 	for (i = 0; i < pages; i++)
@@ -84,7 +83,7 @@ size_t count_moved(const char *p, size_t pages, const uint64_t *old)
 
 size_t count_merged(const char *p, size_t pages)
 {
-	uint64_t *entry = entries_of(p, pages);
+	uint64_t *entry = pagemap_alloc(p, pages);
 	size_t i, n = 0;
 
 	for (i = 0; i < pages; i++)

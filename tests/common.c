@@ -250,11 +250,10 @@ static void compare_with_pagemap(int fd, const char *p, size_t page,
 
 void verify_(int fd, const char *p, size_t pages)
 {
-	uint64_t *cpu = calloc(pages + 1, sizeof(*cpu));
 	struct my_mmu_verify v;
+	uint64_t *cpu;
 	size_t i;
 
-	ASSERT_NE(cpu, NULL, "memory");
 	ASSERT_EQ(mmu_verify(fd, NULL, 0, &v), 0, "VERIFY works");
 	EXPECT_EQ(v.stale, 0, "no stale entry (first bad: %#llx, range: %p)",
 		  v.first_bad, p);
@@ -262,7 +261,7 @@ void verify_(int fd, const char *p, size_t pages)
 		  "no entry is too permissive (first bad: %#llx, range: %p)",
 		  v.first_bad, p);
 	EXPECT_EQ(v.unsettled, 0, "nothing is under way in a quiet process");
-	pagemap_of(p, pages, cpu);
+	cpu = pagemap_alloc(p, pages);
 	for (i = 0; i < pages; i++)
 		compare_with_pagemap(fd, p + i * MMU_PAGE, i, cpu[i]);
 	free(cpu);

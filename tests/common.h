@@ -93,6 +93,7 @@ void none_writable_(int fd, const char *p, size_t pages);
 
 uint64_t pagemap(const void *p);	/* of /proc/self/pagemap */
 void pagemap_of(const void *p, size_t pages, uint64_t *entries);
+uint64_t *pagemap_alloc(const void *p, size_t pages);	/* for free() */
 size_t count_swapped(const char *p, size_t pages);
 /* How many of the pages have other frames than in @old, from pagemap_of(). */
 size_t count_moved(const char *p, size_t pages, const uint64_t *old);
