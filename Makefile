@@ -5,23 +5,47 @@
 # installed by vm/setup.
 
 # What can be said on the command line:
-#   KERNEL=6.1|6.12     one kernel (check: both; the others: 6.12);
+#   KERNEL=6.1|6.12|7.3 one kernel (else: 6.1 and 6.12 for check, modules and
+#                       prepare; 6.12 for the others; coverage, mutants and
+#                       mutate choose themselves);
+#                       newest: of those in Debian's archives today;
 #                       debug-kasan|debug-kcsan for check-debug
-#   KDIR= VMLINUZ= [MODULES=]   a kernel of your own instead
+#   KERNELS=all         check, modules, lint: with 7.3; or a list of your own
+#   KDIR= [VMLINUZ= MODULES=]   a kernel of your own instead: a tree that was
+#                       built, or what its Debian packages were unpacked into
 #   ARGS="-v rcu-list -t g2_*"  some tests (check, check-debug)
 #   VARIANTS="spinlock rcu-list"  THREADS=1,2  QUICK=1   what bench measures
+#   VARIANTS=  PAGES=1,16,512  REPS=n   what icount counts, and how often
+#   QUICK=1             for mutants: only the tests that each mutant names
 #   MINUTES=n SEED=0x...        how long soak runs, and with which seed
 #   SEED=n  CALLS=n     what fuzz does; it prints the seed that it takes
 #   ACCEL=tcg|kvm  CPUS=n       how the guest runs
 #   ONLY='no-*'  PART=1/4  WITHIN=s  which mutants, and none after s seconds
+#   SAMPLE=n  SEED=n  FILES='variants driver/engine.c'  how many mutants mutate
+#                       makes, which, and of what
+#   BUILD=dir  JOBS=n  MEM=512M  QEMU=path   where all is kept; how much at
+#                       once; memory of a guest; a QEMU of your own
 #   SETUP=no            install nothing, name what is missing
 #   V=1                 show everything
+#   ARCH=arm64|x86_64   guests of another kind than this machine: modules and
+#                       programs are cross-built below build/ARCH, and emulated
 export KERNEL KDIR VMLINUZ MODULES VARIANTS THREADS QUICK ACCEL CPUS SETUP V
-export ONLY PART WITHIN MINUTES SEED CALLS
+export ONLY PART WITHIN MINUTES SEED CALLS SAMPLE FILES
+
+ifeq ($(KERNEL),newest)
+override KERNEL := $(shell vm/fetch-kernel --newest)
+$(if $(KERNEL),,$(error KERNEL=newest: vm/fetch-kernel could not find out which kernel that is; why stands above. Check the network, or say KERNEL=7.3))
+endif
+
+ifneq ($(ARCH),)
+export ARCH
+export BUILD := $(shell ARCH='$(ARCH)' bash -c '. vm/arch.sh && echo "$$BUILD"')
+$(if $(BUILD),,$(error No guests for ARCH=$(ARCH)))
+endif
 
 own     := $(if $(KDIR)$(VMLINUZ),own)
 kernel  := $(or $(own),$(KERNEL),6.12)
-kernels := $(or $(own),$(KERNEL),6.1 6.12)
+kernels := $(or $(own),$(KERNEL),$(KERNELS:all=6.1 6.12 7.3),6.1 6.12)
 tests := $(if $(ARGS),-- $(ARGS))
 debug-kernels := $(or $(filter debug-%,$(KERNEL)),debug-kasan debug-kcsan)
 
@@ -30,7 +54,8 @@ ifneq ($(own),)
 KERNEL := own
 endif
 
-export KERNELS := $(kernels)
+override KERNELS := $(kernels)
+export KERNELS
 
 MAKEFLAGS += --no-print-directory
 .SUFFIXES:
@@ -47,7 +72,7 @@ doctor: ## what this machine can do, and what is missing (changes nothing)
 	@vm/doctor
 
 .PHONY: check
-check: ## build for both kernels, boot both, run the whole test suite
+check: ## build for two kernels, boot both, run the whole test suite
 	@vm/prepare $(kernels)
 	@tests/run-suite $(kernels) $(tests)
 
@@ -55,6 +80,11 @@ check: ## build for both kernels, boot both, run the whole test suite
 check-debug: ## the suite on kernels with lockdep, KASAN, KCSAN (KERNEL=debug-kasan)
 	@vm/prepare $(debug-kernels)
 	@tests/run-debug $(debug-kernels) $(tests)
+
+.PHONY: coverage
+coverage: ## which lines and branches of the modules does the suite run?
+	@vm/prepare debug-gcov
+	@tests/run-coverage $(tests)
 
 .PHONY: soak
 soak: ## stress for MINUTES=n over all variants, on KERNEL= (SEED= to repeat)
@@ -77,6 +107,12 @@ bench: ## measure the variants, draw the figures, write build/report/index.html
 	@vm/prepare $(kernel)
 	@KERNEL=$(kernel) bench/run
 
+.PHONY: icount
+icount: ## count the instructions of each operation, function by function
+	@vm/setup --quiet build vm bench
+	@vm/prepare $(kernel)
+	@KERNEL=$(kernel) bench/icount
+
 .PHONY: shell
 shell: ## a shell in the VM, modules loaded, tools and perf at hand
 	@vm/prepare $(kernel)
@@ -85,7 +121,7 @@ shell: ## a shell in the VM, modules loaded, tools and perf at hand
 ##@ To work with
 
 .PHONY: modules
-modules: ## build the modules, for both kernels or KERNEL=
+modules: ## build the modules, for 6.1 and 6.12 or KERNEL=
 	@vm/build-modules $(kernels)
 
 .PHONY: prepare
@@ -104,9 +140,19 @@ mutants: ## break one rule after the other: which test notices? (ONLY=GLOB)
 	vm/prepare $$kernels
 	@tests/run-mutants
 
+.PHONY: mutate
+mutate: ## mutants made by program: what does no test notice? (SAMPLE= SEED= FILES=)
+	@vm/setup --quiet build vm mutate
+	@vm/prepare 6.12
+	@tests/run-mutate
+
 .PHONY: ci-full
-ci-full: ## all there is, two hours or so: CI with nothing left out, fuzz, soak
+ci-full: ## all there is, several hours: CI with nothing left out, fuzz, soak
 	@CI_WHOLE=y .ci/run
+
+.PHONY: check-chroot
+check-chroot: ## check and bench on a bare Debian 12 and 13, as root and as a user
+	@vm/selftest-chroot
 
 .PHONY: model
 model: ## check the populate/invalidate protocol with spin
@@ -134,11 +180,14 @@ try-book: ## type the commands of the book, in a VM too, and compare
 
 .PHONY: setup
 setup: ## install the packages that everything above needs
-	@vm/setup build vm bench book check-book lint
+	@vm/setup build vm bench book check-book lint pdf debug coverage model \
+		mirror trace mutants mutate chroot
+
+built := modules bin host-bin initramfs report book log tmp
 
 .PHONY: clean
-clean: ## remove what was built, keep what was downloaded
-	@rm -rf build/modules build/bin build/initramfs build/report build/book build/log build/tmp
+clean: ## remove modules, programs, book, report and logs; keep kernels and results
+	@rm -rf $(foreach b,build build/arm64 build/x86_64,$(addprefix $b/,$(built)))
 
 .PHONY: distclean
 distclean: ## remove build/ as a whole

@@ -9,8 +9,10 @@
  */
 #include <linux/delay.h>
 #include <linux/highmem.h>
+#include <linux/hugetlb_inline.h>
 #include <linux/kasan-checks.h>
 #include <linux/mm.h>
+#include <linux/mmu_context.h>
 #include <linux/module.h>
 #include <linux/pagemap.h>
 #include <linux/sched/signal.h>
@@ -28,6 +30,35 @@
 #define TRIES_AWAKE	100	/* then it sleeps in between */
 
 /**
+ * my_mmu_get_pages() - look pages of the caller up, and hold them
+ * @address: of the first one
+ * @npages: how many
+ * @flags: MY_MMU_POPULATE_*
+ * @pages: room for as many pointers
+ *
+ * As if the CPU went there: a hint of NUMA balancing on the way is taken, or
+ * the page would never come nearer.
+ *
+ * With %MY_MMU_POPULATE_NOFAULT the page tables are read and nothing else is
+ * done. FOLL_NOFAULT would not do: until 6.6, the lookup in hugetlb memory does
+ * not know it, and it takes the mmap_lock, for which the process would wait.
+ *
+ * Context: may sleep, except with %MY_MMU_POPULATE_NOFAULT.
+ * Return: how many were found, up to the first one that was not; or -errno.
+ */
+long my_mmu_get_pages(unsigned long address, unsigned int npages, u32 flags,
+		      struct page **pages)
+{
+	unsigned int foll = flags & MY_MMU_POPULATE_WRITE ? FOLL_WRITE : 0;
+
+	if (flags & MY_MMU_POPULATE_NOFAULT)
+		return get_user_pages_fast_only(address, npages, foll, pages);
+	return get_user_pages_fast(address, npages, foll | MY_MMU_FOLL_NUMA,
+				   pages);
+}
+EXPORT_SYMBOL_GPL(my_mmu_get_pages);
+
+/**
  * my_mmu_put_pages() - drop the references that a page lookup took
  * @pages: pages
  * @npages: how many; nothing happens if not positive
@@ -41,6 +72,21 @@ void my_mmu_put_pages(struct page **pages, long npages)
 }
 EXPORT_SYMBOL_GPL(my_mmu_put_pages);
 
+static void __shootdown_list(struct my_mmu_dev *dev, struct my_mmu_shootdown *s)
+	__must_hold(&dev->unanswered_lock)
+{
+	lockdep_assert_held(&dev->unanswered_lock);
+	list_add(&s->list, &dev->unanswered);
+}
+
+static void __shootdown_unlist(struct my_mmu_dev *dev,
+			       struct my_mmu_shootdown *s)
+	__must_hold(&dev->unanswered_lock)
+{
+	lockdep_assert_held(&dev->unanswered_lock);
+	list_del(&s->list);
+}
+
 static void shootdown_begin(struct my_mmu_dev *dev, struct my_mmu_shootdown *s,
 			    unsigned long start, unsigned long end,
 			    bool by_page)
@@ -52,7 +98,7 @@ static void shootdown_begin(struct my_mmu_dev *dev, struct my_mmu_shootdown *s,
 	s->end = end;
 	s->by_page = by_page;
 	my_mmu_spin_lock(&dev->unanswered_lock);
-	list_add(&s->list, &dev->unanswered);
+	__shootdown_list(dev, s);
 	spin_unlock(&dev->unanswered_lock);
 }
 
@@ -107,7 +153,7 @@ static bool overtakes_another(struct my_mmu_dev *dev,
 	bool found = false;
 
 	my_mmu_spin_lock(&dev->unanswered_lock);
-	list_del(&s->list);
+	__shootdown_unlist(dev, s);
 	list_for_each_entry(other, &dev->unanswered, list)
 		found |= may_have_zapped(other, s);
 	spin_unlock(&dev->unanswered_lock);
@@ -152,7 +198,7 @@ void my_mmu_shootdown(struct my_mmu_dev *dev, struct my_mmu_shootdown *s,
 	}
 	wait_for_answer(s->us, blockable);
 	my_mmu_spin_lock(&dev->unanswered_lock);
-	list_del(&s->list);
+	__shootdown_unlist(dev, s);
 	spin_unlock(&dev->unanswered_lock);
 }
 EXPORT_SYMBOL_GPL(my_mmu_shootdown);
@@ -160,14 +206,18 @@ EXPORT_SYMBOL_GPL(my_mmu_shootdown);
 /*
  * Populate
  */
+/* Does what it does to one batch; how many pages it did, or -errno. */
+typedef long (*batch_fn)(struct my_mmu_dev *dev, unsigned long address,
+			 unsigned int npages, u32 flags, struct page **pages);
+
 static long populate_batch(struct my_mmu_dev *dev, unsigned long address,
-			   unsigned int npages, bool write,
-			   struct page **pages)
+			   unsigned int npages, u32 flags, struct page **pages)
 {
+	bool write = flags & MY_MMU_POPULATE_WRITE;
 	long ret;
 
 	my_mmu_count(populate_batches);
-	ret = dev->variant->populate(dev, address, npages, write, pages);
+	ret = dev->variant->populate(dev, address, npages, flags, pages);
 	trace_my_mmu_populate(dev, address, npages, write, ret);
 	if (ret == -EAGAIN) {
 		my_mmu_count(retries);
@@ -178,10 +228,9 @@ static long populate_batch(struct my_mmu_dev *dev, unsigned long address,
 
 /* What a populate costs without a device: the lookup, and no more. */
 static long floor_batch(struct my_mmu_dev *dev, unsigned long address,
-			unsigned int npages, bool write, struct page **pages)
+			unsigned int npages, u32 flags, struct page **pages)
 {
-	long got = get_user_pages_fast(address, npages,
-				       write ? FOLL_WRITE : 0, pages);
+	long got = my_mmu_get_pages(address, npages, flags, pages);
 
 	my_mmu_put_pages(pages, got);
 	return got;
@@ -209,14 +258,9 @@ static void before_next_try(unsigned int tries)
  * pages: the shorter the lookup, the likelier that nothing comes in between.
  */
 static long populate_range(struct my_mmu_dev *dev, struct my_mmu_populate *arg,
-			   struct page **pages,
-			   long (*one)(struct my_mmu_dev *dev,
-				       unsigned long address,
-				       unsigned int npages, bool write,
-				       struct page **pages))
+			   struct page **pages, batch_fn one)
 {
 	unsigned int batch = arg->batch ?: MY_MMU_BATCH_MAX, limit = batch;
-	bool write = arg->flags & MY_MMU_POPULATE_WRITE;
 	unsigned long address = arg->addr;
 	unsigned long end = arg->addr + arg->len;
 	unsigned int tries = 0;
@@ -227,7 +271,7 @@ static long populate_range(struct my_mmu_dev *dev, struct my_mmu_populate *arg,
 			return -EINTR;
 		cond_resched();
 		ret = one(dev, address, batch_size(address, end - address,
-						   limit), write, pages);
+						   limit), arg->flags, pages);
 		if (ret == -EAGAIN && ++tries < TRIES_MAX) {
 			arg->retries++;
 			limit = max(limit / 2, 1U);
@@ -245,10 +289,7 @@ static long populate_range(struct my_mmu_dev *dev, struct my_mmu_populate *arg,
 }
 
 static long populate_with(struct my_mmu_dev *dev, struct my_mmu_populate *arg,
-			  long (*one)(struct my_mmu_dev *dev,
-				      unsigned long address,
-				      unsigned int npages, bool write,
-				      struct page **pages))
+			  batch_fn one)
 {
 	struct page **pages;
 	long ret;
@@ -332,7 +373,8 @@ static long device_fault(struct my_mmu_dev *dev, unsigned long address,
 	if (fatal_signal_pending(current))
 		return -EINTR;
 	cond_resched();
-	ret = populate_batch(dev, address, 1, write, &page);
+	ret = populate_batch(dev, address, 1,
+			     write ? MY_MMU_POPULATE_WRITE : 0, &page);
 	return ret < 0 && ret != -EAGAIN ? ret : 0;
 }
 
@@ -460,13 +502,12 @@ struct verify {
 	unsigned long		next;	/* where to go on after a full list */
 };
 
-static bool entry_confirmed(u64 entry, unsigned long address)
+static bool names_page(u64 entry, unsigned long address, unsigned int foll)
 {
-	unsigned int flags = entry & MY_MMU_WRITE_OK ? FOLL_WRITE : 0;
 	struct page *page;
 	bool same;
 
-	if (get_user_pages_fast_only(address, 1, flags, &page) != 1)
+	if (get_user_pages_fast_only(address, 1, foll, &page) != 1)
 		return false;
 	same = page_to_pfn(page) == my_mmu_entry_pfn(entry);
 	put_page(page);
@@ -481,7 +522,8 @@ static int verify_entry(struct my_mmu_table *t, unsigned int slot, void *arg)
 	s->address = my_mmu_slot_address(t, slot);
 	s->entry = t->entry[slot];
 	s->zaps = t->zaps;
-	if (entry_confirmed(s->entry, s->address)) {
+	if (names_page(s->entry, s->address,
+		       s->entry & MY_MMU_WRITE_OK ? FOLL_WRITE : 0)) {
 		v->result->right++;
 		return 0;
 	}
@@ -490,27 +532,58 @@ static int verify_entry(struct my_mmu_table *t, unsigned int slot, void *arg)
 }
 
 /*
- * Does the CPU page table name this entry's page? May sleep. Asked as for
- * another process: what the thread's protection keys forbid it at the moment
- * is of no account to the device.
+ * The lookup's own answer. Asked as for another process: what the thread's
+ * protection keys forbid it at the moment is of no account to the device.
+ * Where the lookup would fault a missing page in, and call it right, only the
+ * fast one is asked, unless it is the key that keeps it from answering. (Then,
+ * on 6.1, a wrong entry of a hugetlb page may come true by being asked about.)
  */
-static bool cpu_maps(struct mm_struct *mm, struct suspect *s,
-		     unsigned int flags)
+static bool lookup_names(struct vm_area_struct *vma, struct suspect *s,
+			 unsigned int foll)
 {
 	struct page *page;
 	bool same;
 	long got;
 
-	if (mmap_read_lock_killable(mm))
-		return false;
-	got = my_mmu_get_user_pages_remote(mm, s->address, 1,
-					   flags | FOLL_NOFAULT, &page);
-	mmap_read_unlock(mm);
+	if (MY_MMU_FAULTS_HUGETLB && is_vm_hugetlb_page(vma) &&
+	    arch_vma_access_permitted(vma, foll & FOLL_WRITE, false, false))
+		return names_page(s->entry, s->address, foll & FOLL_WRITE);
+	got = my_mmu_get_user_pages_remote(vma->vm_mm, s->address, 1,
+					   foll | FOLL_NOFAULT, &page);
 	if (got != 1)
 		return false;
 	same = page_to_pfn(page) == my_mmu_entry_pfn(s->entry);
 	put_page(page);
 	return same;
+}
+
+/* Who may write may read; what may only be executed is readable on x86. */
+static bool readable(struct vm_area_struct *vma)
+{
+	return vma->vm_flags & (VM_READ | VM_WRITE |
+				(IS_ENABLED(CONFIG_X86) ? VM_EXEC : 0));
+}
+
+/*
+ * Does the CPU reach the suspect's page, in the way that the entry allows?
+ * May sleep. A lookup for writing wants a pte that is writable: that is the
+ * question. One for reading wants VM_READ, which is another one: x86 and arm64
+ * read what they may write. So it is forced past that, and past nothing else,
+ * for the VMA has been asked. (Forced alone, it would find the pages behind
+ * PROT_NONE.)
+ */
+static bool cpu_reaches(struct mm_struct *mm, struct suspect *s, bool write)
+{
+	struct vm_area_struct *vma;
+	bool reached = false;
+
+	if (mmap_read_lock_killable(mm))
+		return false;
+	vma = vma_lookup(mm, s->address);
+	if (vma && readable(vma))
+		reached = lookup_names(vma, s, write ? FOLL_WRITE : FOLL_FORCE);
+	mmap_read_unlock(mm);
+	return reached;
 }
 
 static int suspect_unchanged(struct my_mmu_table *t, unsigned int slot,
@@ -537,10 +610,11 @@ static bool chain_at_work(struct my_mmu_dev *dev)
 	return stats.in_flight;
 }
 
+/* Suspects come in the order of their addresses. */
 static void count_bad(struct verify *v, u64 *counter, unsigned long address)
 {
 	++*counter;
-	if (!v->result->first_bad || address < v->result->first_bad)
+	if (!v->result->first_bad)
 		v->result->first_bad = address;
 }
 
@@ -560,18 +634,19 @@ static void let_munmap_finish(struct mm_struct *mm)
 static void judge_suspect(struct verify *v, struct suspect *s)
 {
 	bool write = s->entry & MY_MMU_WRITE_OK;
-	bool maps = cpu_maps(v->dev->mm, s, 0);
-	bool may_write = write && maps && cpu_maps(v->dev->mm, s, FOLL_WRITE);
+	bool right = cpu_reaches(v->dev->mm, s, write);
+	bool maps = right || (write && cpu_reaches(v->dev->mm, s, false));
 	bool unsettled = chain_at_work(v->dev);
 
 	if (!maps && !unsettled)
 		let_munmap_finish(v->dev->mm);
 	if (fatal_signal_pending(current))
 		return;
+	my_mmu_test_point(verify_asked, v->dev->mm, true);
 	if (!v->dev->variant->walk(v->dev, s->address, s->address + PAGE_SIZE,
 				   suspect_unchanged, s))
 		return;		/* zapped or changed since: nothing to judge */
-	if (maps && (may_write || !write))
+	if (right)
 		v->result->right++;
 	else if (unsettled)
 		v->result->unsettled++;
@@ -593,6 +668,7 @@ static long verify_range(struct verify *v, unsigned long start,
 		v->suspects = 0;
 		more = v->dev->variant->walk(v->dev, start, end, verify_entry,
 					     v);
+		my_mmu_test_point(verify_suspects, v->dev->mm, true);
 		for (i = 0; i < v->suspects; i++)
 			judge_suspect(v, &v->suspect[i]);
 		start = v->next;
@@ -697,6 +773,6 @@ void my_mmu_engine_stats(struct my_mmu_stats *stats)
 		.rmap_hook_active = rmap.hook_active,
 	};
 	/* Sums of different moments: an entry may seem to go before it came. */
-	if (stats->populated_pages > stats->zapped_pages)
-		stats->entries = stats->populated_pages - stats->zapped_pages;
+	stats->entries = stats->populated_pages -
+			 min(stats->populated_pages, stats->zapped_pages);
 }

@@ -16,10 +16,12 @@
 #include <linux/module.h>
 #include <linux/mutex.h>
 #include <linux/rcupdate.h>
-#include <linux/rwsem.h>
+#include <linux/sched/signal.h>
 #include <linux/seq_file.h>
 #include <linux/slab.h>
+#include <linux/spinlock.h>
 #include <linux/uaccess.h>
+#include <linux/wait.h>
 
 #include "internal.h"
 #include "mmu_rmap.h"
@@ -65,15 +67,32 @@ static struct my_mmu_variant *__find_variant(const char *name)
 	return NULL;
 }
 
+static void __list_variant(struct my_mmu_variant *variant)
+{
+	lockdep_assert_held(&variants_mutex);
+	list_add_tail(&variant->node, &variants);
+}
+
+static void __unlist_variant(struct my_mmu_variant *variant)
+{
+	lockdep_assert_held(&variants_mutex);
+	list_del(&variant->node);
+}
+
 /* Find a variant and keep its module from going. */
+static struct my_mmu_variant *__get_variant(const char *name)
+{
+	struct my_mmu_variant *v = __find_variant(name);
+
+	return v && try_module_get(v->owner) ? v : NULL;
+}
+
 static struct my_mmu_variant *get_variant(const char *name)
 {
 	struct my_mmu_variant *v;
 
 	mutex_lock(&variants_mutex);
-	v = __find_variant(name);
-	if (v && !try_module_get(v->owner))
-		v = NULL;
+	v = __get_variant(name);
 	mutex_unlock(&variants_mutex);
 	return v;
 }
@@ -93,7 +112,7 @@ int my_mmu_register_variant(struct my_mmu_variant *variant)
 	if (__find_variant(variant->name))
 		err = -EEXIST;
 	else
-		list_add_tail(&variant->node, &variants);
+		__list_variant(variant);
 	mutex_unlock(&variants_mutex);
 	return err;
 }
@@ -113,7 +132,7 @@ EXPORT_SYMBOL_GPL(my_mmu_register_variant);
 void my_mmu_unregister_variant(struct my_mmu_variant *variant)
 {
 	mutex_lock(&variants_mutex);
-	list_del(&variant->node);
+	__unlist_variant(variant);
 	mutex_unlock(&variants_mutex);
 	while (atomic_long_read(&variant->mmus))
 		msleep(20);
@@ -123,10 +142,31 @@ EXPORT_SYMBOL_GPL(my_mmu_unregister_variant);
 
 /*
  * Open files
+ *
+ * A call that uses what the file is attached to counts itself as a user, and
+ * then may wait for as long as user space lets it: a fault handler may have to
+ * use the same file before it resolves the fault. No lock is held meanwhile.
+ * DETACH turns newcomers away and waits for the users that are inside:
+ *
+ *	populate			DETACH
+ *
+ *	get_attached(): users 1
+ *	waits for a fault handler	changing; waits for users 0
+ *	  (the handler's own calls: -ENOTCONN at once)
+ *	enters its pages
+ *	put_attached(): users 0
+ *					detaches; dev is NULL
+ *
+ * Rule: dev stays for as long as there are users, and gets no new ones while
+ * changing. Otherwise the populate would enter pages into freed memory.
  */
 struct my_mmu_file {
-	struct rw_semaphore rwsem;	/* write: attach, detach; read: use */
+	spinlock_t lock;		/* protects up to the blank line */
 	struct my_mmu_dev *dev;		/* NULL: not attached */
+	unsigned int users;		/* calls that are using dev */
+	bool changing;			/* ATTACH or DETACH is under way */
+
+	wait_queue_head_t no_users;	/* for users to become 0 */
 };
 
 static int my_mmu_open(struct inode *inode, struct file *file)
@@ -135,18 +175,19 @@ static int my_mmu_open(struct inode *inode, struct file *file)
 
 	if (!f)
 		return -ENOMEM;
-	init_rwsem(&f->rwsem);
+	spin_lock_init(&f->lock);
+	init_waitqueue_head(&f->no_users);
 	file->private_data = f;
 	return nonseekable_open(inode, file);
 }
 
-static void detach(struct my_mmu_file *f)
+/* Called without users, and when none can come. */
+static void detach(struct my_mmu_dev *dev)
 {
-	const struct my_mmu_variant *v = f->dev->variant;
+	const struct my_mmu_variant *v = dev->variant;
 
-	trace_my_mmu_detach(f->dev);
-	v->detach(f->dev);
-	f->dev = NULL;
+	trace_my_mmu_detach(dev);
+	v->detach(dev);
 	module_put(v->owner);
 }
 
@@ -155,21 +196,134 @@ static int my_mmu_close(struct inode *inode, struct file *file)
 	struct my_mmu_file *f = file->private_data;
 
 	if (f->dev)
-		detach(f);
+		detach(f->dev);
 	kfree(f);
 	return 0;
 }
 
-/* May the caller use the external MMU of this file? */
-static int check_attached(struct my_mmu_file *f)
+/* May the caller use this external MMU? */
+static int check_usable(const struct my_mmu_dev *dev)
 {
-	if (!f->dev)
-		return -ENOTCONN;
-	if (READ_ONCE(f->dev->dead))
+	if (READ_ONCE(dev->dead))
 		return -ESRCH;
-	if (current->mm != f->dev->mm)
+	if (current->mm != dev->mm)
 		return -EIO;
 	return 0;
+}
+
+static struct my_mmu_dev *__get_attached(struct my_mmu_file *f)
+	__must_hold(&f->lock)
+{
+	int err = -ENOTCONN;
+
+	lockdep_assert_held(&f->lock);
+	if (f->dev && !f->changing)
+		err = check_usable(f->dev);
+	if (err)
+		return ERR_PTR(err);
+	f->users++;
+	return f->dev;
+}
+
+static struct my_mmu_dev *get_attached(struct my_mmu_file *f)
+{
+	struct my_mmu_dev *dev;
+
+	spin_lock(&f->lock);
+	dev = __get_attached(f);
+	spin_unlock(&f->lock);
+	return dev;
+}
+
+static void __put_attached(struct my_mmu_file *f)
+	__must_hold(&f->lock)
+{
+	lockdep_assert_held(&f->lock);
+	if (!--f->users)
+		wake_up_all(&f->no_users);
+}
+
+static void put_attached(struct my_mmu_file *f)
+{
+	spin_lock(&f->lock);
+	__put_attached(f);
+	spin_unlock(&f->lock);
+}
+
+static bool __has_users(struct my_mmu_file *f)
+	__must_hold(&f->lock)
+{
+	lockdep_assert_held(&f->lock);
+	return f->users;
+}
+
+static bool has_users(struct my_mmu_file *f)
+{
+	bool ret;
+
+	spin_lock(&f->lock);
+	ret = __has_users(f);
+	spin_unlock(&f->lock);
+	return ret;
+}
+
+/* Until end_change(), nobody else attaches, detaches or becomes a user. */
+static int __begin_attach(struct my_mmu_file *f)
+	__must_hold(&f->lock)
+{
+	lockdep_assert_held(&f->lock);
+	if (f->dev || f->changing)
+		return -EBUSY;
+	f->changing = true;
+	return 0;
+}
+
+static int begin_attach(struct my_mmu_file *f)
+{
+	int err;
+
+	spin_lock(&f->lock);
+	err = __begin_attach(f);
+	spin_unlock(&f->lock);
+	return err;
+}
+
+/* Likewise. An address space that is gone is nobody's, and may be left. */
+static struct my_mmu_dev *__begin_detach(struct my_mmu_file *f)
+	__must_hold(&f->lock)
+{
+	lockdep_assert_held(&f->lock);
+	if (!f->dev || f->changing)
+		return ERR_PTR(-ENOTCONN);
+	if (check_usable(f->dev) == -EIO)
+		return ERR_PTR(-EIO);
+	f->changing = true;
+	return f->dev;
+}
+
+static struct my_mmu_dev *begin_detach(struct my_mmu_file *f)
+{
+	struct my_mmu_dev *dev;
+
+	spin_lock(&f->lock);
+	dev = __begin_detach(f);
+	spin_unlock(&f->lock);
+	return dev;
+}
+
+static void __end_change(struct my_mmu_file *f, struct my_mmu_dev *dev)
+	__must_hold(&f->lock)
+{
+	lockdep_assert_held(&f->lock);
+	f->dev = dev;
+	f->changing = false;
+}
+
+static void end_change(struct my_mmu_file *f, struct my_mmu_dev *dev)
+{
+	spin_lock(&f->lock);
+	__end_change(f, dev);
+	spin_unlock(&f->lock);
 }
 
 static int check_range(u64 addr, u64 len)
@@ -188,6 +342,25 @@ static int check_pages(u64 addr, u64 len)
 	return check_range(addr, len);
 }
 
+static struct my_mmu_dev *attach(struct my_mmu_attach *a)
+{
+	struct my_mmu_variant *v;
+	struct my_mmu_dev *dev;
+
+	a->variant[MY_MMU_VARIANT_LEN - 1] = '\0';
+	v = get_variant(a->variant);
+	if (!v)
+		return ERR_PTR(-ENODEV);
+	dev = v->attach(current->mm, a->flags);
+	if (IS_ERR(dev)) {
+		module_put(v->owner);
+		return dev;
+	}
+	my_mmu_count(attaches);
+	trace_my_mmu_attach(dev);
+	return dev;
+}
+
 /*
  * One function per ioctl: @arg points to a copy of the argument, which goes
  * back to user space also on error.
@@ -195,35 +368,31 @@ static int check_pages(u64 addr, u64 len)
 static long ioctl_attach(struct my_mmu_file *f, void *arg)
 {
 	struct my_mmu_attach *a = arg;
-	struct my_mmu_variant *v;
 	struct my_mmu_dev *dev;
+	int err;
 
 	if (a->flags & ~MY_MMU_ATTACH_RMAP_ONLY || a->reserved)
 		return -EINVAL;
-	if (f->dev)
-		return -EBUSY;
-	a->variant[MY_MMU_VARIANT_LEN - 1] = '\0';
-	v = get_variant(a->variant);
-	if (!v)
-		return -ENODEV;
-	dev = v->attach(current->mm, a->flags);
-	if (IS_ERR(dev)) {
-		module_put(v->owner);
-		return PTR_ERR(dev);
-	}
-	f->dev = dev;
-	my_mmu_count(attaches);
-	trace_my_mmu_attach(dev);
-	return 0;
+	err = begin_attach(f);
+	if (err)
+		return err;
+	dev = attach(a);
+	end_change(f, IS_ERR(dev) ? NULL : dev);
+	return PTR_ERR_OR_ZERO(dev);
 }
 
 static long ioctl_detach(struct my_mmu_file *f, void *arg)
 {
-	int err = check_attached(f);
+	struct my_mmu_dev *dev = begin_detach(f);
 
-	if (err && err != -ESRCH)
-		return err;
-	detach(f);
+	if (IS_ERR(dev))
+		return PTR_ERR(dev);
+	if (wait_event_killable(f->no_users, !has_users(f))) {
+		end_change(f, dev);
+		return -EINTR;
+	}
+	detach(dev);
+	end_change(f, NULL);
 	return 0;
 }
 
@@ -231,15 +400,25 @@ static int check_populate(struct my_mmu_populate *a)
 {
 	a->populated = 0;
 	a->retries = 0;
-	if (a->flags & ~MY_MMU_POPULATE_WRITE || a->batch > MY_MMU_BATCH_MAX)
+	if (a->flags & ~(MY_MMU_POPULATE_WRITE | MY_MMU_POPULATE_NOFAULT) ||
+	    a->batch > MY_MMU_BATCH_MAX)
 		return -EINVAL;
 	return check_pages(a->addr, a->len);
 }
 
 static long ioctl_populate(struct my_mmu_file *f, void *arg)
 {
-	return check_populate(arg) ?: check_attached(f) ?:
-	       my_mmu_engine_populate(f->dev, arg);
+	struct my_mmu_dev *dev;
+	long ret = check_populate(arg);
+
+	if (ret)
+		return ret;
+	dev = get_attached(f);
+	if (IS_ERR(dev))
+		return PTR_ERR(dev);
+	ret = my_mmu_engine_populate(dev, arg);
+	put_attached(f);
+	return ret;
 }
 
 static long ioctl_gup_floor(struct my_mmu_file *f, void *arg)
@@ -250,10 +429,18 @@ static long ioctl_gup_floor(struct my_mmu_file *f, void *arg)
 static long ioctl_access(struct my_mmu_file *f, struct my_mmu_access *a,
 			 bool write)
 {
+	struct my_mmu_dev *dev;
+	long ret;
+
 	a->done = 0;
 	a->faults = 0;
-	return check_attached(f) ?: check_range(a->addr, a->len) ?:
-	       my_mmu_engine_access(f->dev, a, write);
+	dev = get_attached(f);
+	if (IS_ERR(dev))
+		return PTR_ERR(dev);
+	ret = check_range(a->addr, a->len) ?:
+	      my_mmu_engine_access(dev, a, write);
+	put_attached(f);
+	return ret;
 }
 
 static long ioctl_read(struct my_mmu_file *f, void *arg)
@@ -266,39 +453,49 @@ static long ioctl_write(struct my_mmu_file *f, void *arg)
 	return ioctl_access(f, arg, true);
 }
 
-static long ioctl_query(struct my_mmu_file *f, void *arg)
+static void show_entry(struct my_mmu_query *q, u64 entry)
 {
-	struct my_mmu_query *q = arg;
-	u64 entry;
-	int err;
-
-	q->pfn = 0;
-	q->flags = 0;
-	err = check_attached(f) ?: check_range(q->addr, 1);
-	if (err)
-		return err;
-	if (q->reserved)
-		return -EINVAL;
-	entry = my_mmu_engine_query(f->dev, q->addr);
 	q->flags = entry & MY_MMU_PRESENT ? MY_MMU_ENTRY_PRESENT : 0;
 	if (entry & MY_MMU_WRITE_OK)
 		q->flags |= MY_MMU_ENTRY_WRITE;
 	if (entry & MY_MMU_ACCESSED)
 		q->flags |= MY_MMU_ENTRY_ACCESSED;
 	q->pfn = capable(CAP_SYS_ADMIN) ? my_mmu_entry_pfn(entry) : 0;
-	return 0;
+}
+
+static long ioctl_query(struct my_mmu_file *f, void *arg)
+{
+	struct my_mmu_query *q = arg;
+	struct my_mmu_dev *dev;
+	int err;
+
+	q->pfn = 0;
+	q->flags = 0;
+	dev = get_attached(f);
+	if (IS_ERR(dev))
+		return PTR_ERR(dev);
+	err = check_range(q->addr, 1) ?: q->reserved ? -EINVAL : 0;
+	if (!err)
+		show_entry(q, my_mmu_engine_query(dev, q->addr));
+	put_attached(f);
+	return err;
 }
 
 static long ioctl_verify(struct my_mmu_file *f, void *arg)
 {
 	struct my_mmu_verify *v = arg;
-	int err;
+	struct my_mmu_dev *dev;
+	long ret = 0;
 
 	*v = (struct my_mmu_verify){ .addr = v->addr, .len = v->len };
-	err = check_attached(f);
-	if (!err && (v->addr || v->len))
-		err = check_pages(v->addr, v->len);
-	return err ?: my_mmu_engine_verify(f->dev, v);
+	dev = get_attached(f);
+	if (IS_ERR(dev))
+		return PTR_ERR(dev);
+	if (v->addr || v->len)
+		ret = check_pages(v->addr, v->len);
+	ret = ret ?: my_mmu_engine_verify(dev, v);
+	put_attached(f);
+	return ret;
 }
 
 static long ioctl_evict(struct my_mmu_file *f, void *arg)
@@ -309,19 +506,28 @@ static long ioctl_evict(struct my_mmu_file *f, void *arg)
 	return check_range(e->addr, 1) ?: my_mmu_engine_evict(e);
 }
 
-static long ioctl_configure(struct my_mmu_file *f, void *arg)
+static int check_config(const struct my_mmu_device_config *c)
 {
-	struct my_mmu_device_config *c = arg;
-	int err = check_attached(f);
-
-	if (err)
-		return err;
 	if (c->reserved || c->shootdown_us > MY_MMU_SHOOTDOWN_MAX_US)
 		return -EINVAL;
 	if (c->shootdown_us && !capable(CAP_SYS_ADMIN))
 		return -EPERM;
-	WRITE_ONCE(f->dev->shootdown_us, c->shootdown_us);
 	return 0;
+}
+
+static long ioctl_configure(struct my_mmu_file *f, void *arg)
+{
+	struct my_mmu_device_config *c = arg;
+	struct my_mmu_dev *dev = get_attached(f);
+	int err;
+
+	if (IS_ERR(dev))
+		return PTR_ERR(dev);
+	err = check_config(c);
+	if (!err)
+		WRITE_ONCE(dev->shootdown_us, c->shootdown_us);
+	put_attached(f);
+	return err;
 }
 
 static long ioctl_get_stats(struct my_mmu_file *f, void *arg)
@@ -332,42 +538,22 @@ static long ioctl_get_stats(struct my_mmu_file *f, void *arg)
 
 struct my_mmu_ioctl {
 	unsigned int cmd;
-	bool exclusive;		/* changes what the file is attached to */
 	long (*call)(struct my_mmu_file *f, void *arg);
 };
 
 static const struct my_mmu_ioctl ioctls[] = {
-	{ MY_MMU_ATTACH,	true,	ioctl_attach },
-	{ MY_MMU_DETACH,	true,	ioctl_detach },
-	{ MY_MMU_POPULATE,	false,	ioctl_populate },
-	{ MY_MMU_READ,		false,	ioctl_read },
-	{ MY_MMU_WRITE,		false,	ioctl_write },
-	{ MY_MMU_QUERY,		false,	ioctl_query },
-	{ MY_MMU_VERIFY,	false,	ioctl_verify },
-	{ MY_MMU_EVICT,		false,	ioctl_evict },
-	{ MY_MMU_CONFIGURE,	false,	ioctl_configure },
-	{ MY_MMU_GET_STATS,	false,	ioctl_get_stats },
-	{ MY_MMU_GUP_FLOOR,	false,	ioctl_gup_floor },
+	{ MY_MMU_ATTACH,	ioctl_attach },
+	{ MY_MMU_DETACH,	ioctl_detach },
+	{ MY_MMU_POPULATE,	ioctl_populate },
+	{ MY_MMU_READ,		ioctl_read },
+	{ MY_MMU_WRITE,		ioctl_write },
+	{ MY_MMU_QUERY,		ioctl_query },
+	{ MY_MMU_VERIFY,	ioctl_verify },
+	{ MY_MMU_EVICT,		ioctl_evict },
+	{ MY_MMU_CONFIGURE,	ioctl_configure },
+	{ MY_MMU_GET_STATS,	ioctl_get_stats },
+	{ MY_MMU_GUP_FLOOR,	ioctl_gup_floor },
 };
-
-static long call_locked(struct my_mmu_file *f, const struct my_mmu_ioctl *ioc,
-			void *arg)
-{
-	long ret;
-
-	if (ioc->exclusive) {
-		if (down_write_killable(&f->rwsem))
-			return -EINTR;
-		ret = ioc->call(f, arg);
-		up_write(&f->rwsem);
-	} else {
-		if (down_read_killable(&f->rwsem))
-			return -EINTR;
-		ret = ioc->call(f, arg);
-		up_read(&f->rwsem);
-	}
-	return ret;
-}
 
 static long my_mmu_ioctl(struct file *file, unsigned int cmd,
 			 unsigned long user_arg)
@@ -389,7 +575,7 @@ static long my_mmu_ioctl(struct file *file, unsigned int cmd,
 	if (_IOC_DIR(cmd) & _IOC_WRITE &&
 	    copy_from_user(&arg, user, _IOC_SIZE(cmd)))
 		return -EFAULT;
-	ret = call_locked(file->private_data, ioc, &arg);
+	ret = ioc->call(file->private_data, &arg);
 	if (_IOC_DIR(cmd) & _IOC_READ &&
 	    copy_to_user(user, &arg, _IOC_SIZE(cmd)))
 		return -EFAULT;
@@ -443,13 +629,19 @@ static int stats_show(struct seq_file *s, void *unused)
 }
 DEFINE_SHOW_ATTRIBUTE(stats);
 
-static int variants_show(struct seq_file *s, void *unused)
+static void __show_variants(struct seq_file *s)
 {
 	struct my_mmu_variant *v;
 
-	mutex_lock(&variants_mutex);
+	lockdep_assert_held(&variants_mutex);
 	list_for_each_entry(v, &variants, node)
 		seq_printf(s, "%s\n", v->name);
+}
+
+static int variants_show(struct seq_file *s, void *unused)
+{
+	mutex_lock(&variants_mutex);
+	__show_variants(s);
 	mutex_unlock(&variants_mutex);
 	return 0;
 }

@@ -6,13 +6,41 @@
  * the upper levels of the radix: its own lock orders insertion and removal of
  * tables, and look-ups go under RCU. What a table holds is the variant's to
  * lock.
- *
+ */
+
+/* region: dirty */
+/*
  * A page that is entered with write permission is marked dirty at once: the
  * device sets no dirty bit that anybody would collect later. This loses no
  * write. The VM cleans a page only after it has told the range notifier, or
  * the rmap chain, that zaps the entry, and the device's next write marks the
  * page dirty again.
+ *
+ * set_page_dirty() wants truncation kept away: a page that has left its file
+ * must not become dirty. Its callers hold the folio's lock, or a pte lock with
+ * the page mapped. A populate holds the lock of the entries instead, and the
+ * lookup is known to be valid under it:
+ *
+ *	populate			truncation
+ *
+ *	lock of the entries
+ *	no invalidation has run
+ *	or is running
+ *					start: waits for the lock, to zap
+ *	set_page_dirty(), entry
+ *	unlock
+ *					start: zaps
+ *					clears the pte; then takes the page
+ *					out of the file
+ *
+ * If the start comes first, the populate sees it and does not enter the page.
+ * What is left to the rmap chain is no truncation; there the folio's lock is
+ * held, and the VM looks for dirt after the chain has zapped the entry.
+ *
+ * Source: drivers/infiniband/core/umem_odp.c relies on its umem_mutex in the
+ * same way.
  */
+/* endregion: dirty */
 #include <linux/module.h>
 #include <linux/mm.h>
 #include <linux/pagemap.h>
@@ -87,9 +115,8 @@ int my_mmu_table_create(struct my_mmu_dev *dev, unsigned long address)
 
 	if (my_mmu_table_find(dev, address))
 		return 0;
-	if (my_mmu_test_point(table_create, dev->mm, true))
-		return -ENOMEM;
-	t = my_mmu_table_alloc(address);
+	t = my_mmu_test_point(table_create, dev->mm, true) ? NULL :
+	    my_mmu_table_alloc(address);
 	if (!t)
 		return -ENOMEM;
 	err = xa_insert(&dev->tables, address >> MY_MMU_TABLE_SHIFT, t,

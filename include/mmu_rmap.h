@@ -47,8 +47,8 @@ struct mmu_rmap_notifier {
  * struct mmu_rmap_stats - what the chain has seen since it was loaded
  * @hooked: calls of the VM's functions that passed the hook
  * @walks: pages for which the chain ran
- * @filtered: folios that nobody had exported, and so cost a look-up only
- * @in_flight: walks that are going on now
+ * @filtered: calls for a folio that nobody had exported; each cost a look-up
+ * @in_flight: hooked calls on record that are going on now
  * @hook_active: the VM feeds the chain
  */
 struct mmu_rmap_stats {

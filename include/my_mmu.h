@@ -151,10 +151,11 @@ typedef int (*my_mmu_walk_fn)(struct my_mmu_table *t, unsigned int slot,
  * @detach: Give it back. When the last user has, nothing is mapped any more
  *	and nothing can be. Context: may sleep.
  * @populate: Look up and enter @npages pages from @address on, all in one
- *	leaf table; @pages is room for their pointers. Context: may sleep;
- *	current->mm is the mirrored one. Return: number of pages entered, at
- *	least 1, or -EAGAIN when an invalidation came in between, -ESRCH after
- *	release, -EINTR, -ENOMEM, or what get_user_pages_fast() returns.
+ *	leaf table; @flags are MY_MMU_POPULATE_*, and @pages is room for
+ *	pointers. Context: may sleep; current->mm is the mirrored one. Return:
+ *	number of pages entered, or -EAGAIN when an invalidation came in
+ *	between, -ESRCH after release, -EINTR, -ENOMEM, or what
+ *	my_mmu_get_pages() returns.
  * @walk: Call @fn on each present entry of [start, end) under the lock that
  *	protects it. Context: may sleep between tables. Return: what @fn
  *	returned last, or 0.
@@ -168,7 +169,7 @@ struct my_mmu_variant {
 	void			(*detach)(struct my_mmu_dev *dev);
 	long			(*populate)(struct my_mmu_dev *dev,
 					    unsigned long address,
-					    unsigned int npages, bool write,
+					    unsigned int npages, u32 flags,
 					    struct page **pages);
 	int			(*walk)(struct my_mmu_dev *dev,
 					unsigned long start, unsigned long end,
@@ -264,6 +265,8 @@ void my_mmu_buckets_free(struct my_mmu_dev *dev, struct my_mmu_buckets *b);
 /*
  * Device
  */
+long my_mmu_get_pages(unsigned long address, unsigned int npages, u32 flags,
+		      struct page **pages);
 void my_mmu_put_pages(struct page **pages, long npages);
 
 /**

@@ -50,7 +50,7 @@
 	X(populate_pinned)	/* sequence taken, nothing looked up */	\
 	X(populate_lookup)	/* looked up, not entered; -EAGAIN */	\
 	X(table_found)		/* under RCU, not locked, may leave */	\
-	X(start_counted)	/* invalidation on record, no zap */	\
+	X(start_counted)	/* on record, no zap; it is forgotten */ \
 	X(start_zapped)		/* zapped, the VM changes the ptes next */ \
 	X(end)			/* ptes changed, still on record */	\
 	X(end_bumped)		/* sequences moved, still on record */	\
@@ -63,6 +63,8 @@
 	X(attach_counted)	/* is a user, perhaps not on the list */ \
 	X(detach_last)		/* no user is left, nothing released */	\
 	X(evict_found)		/* has the page, not its lock */	\
+	X(verify_suspects)	/* not confirmed, the VM not asked yet */ \
+	X(verify_asked)		/* the VM has answered, entry not seen */ \
 	X(hook_done)		/* the VM is done, the chain not begun */ \
 	X(chain_filtered)	/* off the filter's record, nobody told */ \
 	X(rmap_walk)		/* found on the list, nothing zapped */	\

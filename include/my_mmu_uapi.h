@@ -13,14 +13,26 @@
  *   misaligned value is -EINVAL and nothing happens.
  * - Reserved fields and unknown flag bits must be zero, else -EINVAL.
  * - A range that is empty is -EINVAL; one that wraps around or leaves user
- *   space is -EFAULT.
+ *   space is -EFAULT. A tagged address (x86 LAM, arm64 TBI) is one that leaves
+ *   user space: remove the tag first.
  * - A handle used by another address space than the one that attached it
  *   (after fork, exec, or passing the descriptor on) gets -EIO; once the
  *   attached address space is gone, -ESRCH.
+ * - Calls through one handle may run side by side, in any number. Only
+ *   MY_MMU_DETACH waits: for those that are under way. Until it has returned,
+ *   and until a MY_MMU_ATTACH has, new calls that need attaching get -ENOTCONN.
+ * - A signal that does not kill ends no call but MY_MMU_ATTACH: its handler
+ *   runs when the call returns. MY_MMU_ATTACH wants signals blocked; see
+ *   struct my_mmu_attach. From any other call, -EINTR means: killed.
  * - Fields marked "out" are written whether the call succeeds or not, unless
  *   the argument itself cannot be read or written (-EFAULT) or the call is
  *   unknown (-ENOTTY).
- * - Every wait is killable, or ends in bounded time.
+ * - Every wait is killable, or ends in bounded time. Only where a page has to
+ *   be brought in, the file system or the server that has it may keep the
+ *   caller longer: that wait is as killable as the CPU's own access to the
+ *   page (a frozen ext4 lets go of neither). And Linux 6.1 has no lookup that
+ *   would wait killably for the lock of the address space (mmap_lock): there, a
+ *   killed call that looks pages up stays until the lock's holder lets go.
  */
 #ifndef MY_MMU_UAPI_H
 #define MY_MMU_UAPI_H
@@ -54,9 +66,19 @@
  * A process that already has an external MMU of this variant keeps that
  * one's flags.
  *
+ * Block all signals around this call. For the first handle of a process on a
+ * variant the VM registers a notifier, under the locks of all mappings, and
+ * gives up with -EINTR once any signal is pending, whatever its handler would
+ * do. Nothing has happened then, and the call may be repeated. But where
+ * signals keep coming (an interval timer, a profiler), and there are so many
+ * mappings that one arrives each time, every repetition fails, for ever.
+ * mmu_attach() in tests/lib/mmu.c shows how: pthread_sigmask() before and
+ * after. What cannot be blocked (SIGSTOP, a tracer, work that io_uring has
+ * finished) may still end the call: repeat it.
+ *
  * Errors: -EINVAL (flags, reserved), -ENODEV (no such variant is loaded),
- * -EBUSY (this handle is attached already), -ENOMEM, -EINTR (a signal
- * arrived; try again).
+ * -EBUSY (this handle is attached, or is just being attached or detached),
+ * -ENOMEM, -EINTR (a signal is pending).
  */
 struct my_mmu_attach {
 	char	variant[MY_MMU_VARIANT_LEN];
@@ -66,20 +88,34 @@ struct my_mmu_attach {
 
 /* enum my_mmu_populate_flags - bits of struct my_mmu_populate.flags */
 #define MY_MMU_POPULATE_WRITE	(1u << 0) /* the device may write */
+#define MY_MMU_POPULATE_NOFAULT	(1u << 1) /* only what is there */
 
 /**
  * struct my_mmu_populate - argument of MY_MMU_POPULATE and MY_MMU_GUP_FLOOR
  * @addr: first address; page aligned
  * @len: bytes; page aligned
- * @flags: 0 or %MY_MMU_POPULATE_WRITE
+ * @flags: %MY_MMU_POPULATE_WRITE, %MY_MMU_POPULATE_NOFAULT, both or 0
  * @batch: pages looked up and inserted together, 1..%MY_MMU_BATCH_MAX;
  *	0 means %MY_MMU_BATCH_MAX. A batch never crosses a leaf table.
  * @populated: out: pages done, counted from @addr; set on error, too
  * @retries: out: batches redone because an invalidation came in between
  *
  * MY_MMU_POPULATE faults the pages in as the CPU would and enters them into
- * the device page table. MY_MMU_GUP_FLOOR does the page lookups and nothing
- * else, on any open handle, attached or not: the floor to compare with.
+ * the device page table. One exception: memory without PROT_READ that the CPU
+ * reads nevertheless (PROT_WRITE alone: x86 and arm64 read what they write). A
+ * populate for reading enters what is present there, and brings nothing in:
+ * -EFAULT. So are a zero page, and a page on which NUMA balancing has set a
+ * hint. One for writing does as the CPU.
+ *
+ * MY_MMU_GUP_FLOOR does the page lookups and nothing else, on any open handle,
+ * attached or not: the floor to compare with.
+ *
+ * With %MY_MMU_POPULATE_NOFAULT both only look at the CPU page table. They
+ * neither take a page fault nor wait for a lock of the address space, and a
+ * page that the CPU could not access that way at this moment without a fault
+ * is one that is not there: -EFAULT. So is the zero page (a huge one only on
+ * kernels that mark it; 6.1 and 6.12 do not), and a page that is being moved,
+ * split or taken meanwhile. To go on behind such a page is up to the caller.
  *
  * Errors: -EINVAL, -EFAULT (a page is not there, or not accessible that
  * way), -ENOTCONN (not attached), -EIO, -ESRCH, -EINTR (killed), -ENOMEM,
@@ -215,7 +251,8 @@ struct my_mmu_device_config {
  * @populated_pages: entries made
  * @populate_batches: batches begun (each retry counts again)
  * @retries: batches redone because an invalidation came in between
- * @waits: batches that slept until an invalidation was over
+ * @waits: batches that found an invalidation of their addresses running, and
+ *	waited until it was over
  * @invalidations: calls of invalidate_range_start
  * @nonblockable: those of them that were not allowed to sleep
  * @zapped_pages: entries removed
@@ -228,7 +265,8 @@ struct my_mmu_device_config {
  * @contended: acquisitions of a variant's spinlocks that had to wait
  * @rmap_hooked: calls of the VM's own functions that passed the rmap hook
  * @rmap_walks: pages for which the rmap chain ran
- * @rmap_filtered: pages that the export filter spared the chain
+ * @rmap_filtered: calls of the hook for a folio of which no page was exported;
+ *	the filter spared the chain
  * @rmap_hook_active: 1 while the VM itself feeds the chain, else 0
  *
  * All but the first four and the last count upwards since the driver was
@@ -265,9 +303,12 @@ struct my_mmu_stats {
  * MY_MMU_DETACH has no argument. It unties the handle; when it was the last
  * one of its external MMU, nothing is mapped any more on return. It works
  * also once the attached address space is gone, so that the handle can be
- * attached anew, after exec say.
+ * attached anew, after exec say. It waits for calls that use the handle, and
+ * turns newcomers away meanwhile (-ENOTCONN; MY_MMU_ATTACH: -EBUSY).
  *
- * Errors: -ENOTCONN (not attached), -EIO (another address space's handle).
+ * Errors: -ENOTCONN (not attached, or being detached by somebody else), -EIO
+ * (another address space's handle), -EINTR (killed while waiting; the handle
+ * is attached as before).
  */
 
 #define MY_MMU_IOC_MAGIC	0xB7

@@ -69,6 +69,18 @@ struct mmu_rmap_counters {
 static DEFINE_PER_CPU(struct mmu_rmap_counters, mmu_rmap_counters);
 static atomic_long_t mmu_rmap_in_flight = ATOMIC_LONG_INIT(0);
 
+static void __subscribe(struct mmu_rmap_notifier *mrn)
+{
+	lockdep_assert_held(&mmu_rmap_list_mutex);
+	hlist_add_head_rcu(&mrn->node, &mmu_rmap_list);
+}
+
+static void __unsubscribe(struct mmu_rmap_notifier *mrn)
+{
+	lockdep_assert_held(&mmu_rmap_list_mutex);
+	hlist_del_rcu(&mrn->node);
+}
+
 /**
  * mmu_rmap_notifier_register() - subscribe to the chain
  * @mrn: subscriber; @mrn->ops set
@@ -78,7 +90,7 @@ static atomic_long_t mmu_rmap_in_flight = ATOMIC_LONG_INIT(0);
 void mmu_rmap_notifier_register(struct mmu_rmap_notifier *mrn)
 {
 	mutex_lock(&mmu_rmap_list_mutex);
-	hlist_add_head_rcu(&mrn->node, &mmu_rmap_list);
+	__subscribe(mrn);
 	mutex_unlock(&mmu_rmap_list_mutex);
 }
 EXPORT_SYMBOL_GPL(mmu_rmap_notifier_register);
@@ -94,7 +106,7 @@ EXPORT_SYMBOL_GPL(mmu_rmap_notifier_register);
 void mmu_rmap_notifier_unregister(struct mmu_rmap_notifier *mrn)
 {
 	mutex_lock(&mmu_rmap_list_mutex);
-	hlist_del_rcu(&mrn->node);
+	__unsubscribe(mrn);
 	mutex_unlock(&mmu_rmap_list_mutex);
 	synchronize_srcu(&mmu_rmap_srcu);
 }
@@ -116,8 +128,9 @@ static int export_filter_alloc(void)
 	for_each_online_node(nid)
 		mmu_rmap_max_pfn = max(mmu_rmap_max_pfn,
 				       pgdat_end_pfn(NODE_DATA(nid)));
-	mmu_rmap_exported = vzalloc(BITS_TO_LONGS(mmu_rmap_max_pfn) *
-				    sizeof(long));
+	mmu_rmap_exported = __vmalloc(BITS_TO_LONGS(mmu_rmap_max_pfn) *
+				      sizeof(long),
+				      GFP_KERNEL | __GFP_ZERO | __GFP_NOWARN);
 	if (mmu_rmap_exported)
 		return 0;
 	pr_err("no memory for one bit for each of %lu pages\n",
@@ -174,7 +187,6 @@ unsigned long mmu_rmap_invalidate_folio(struct folio *folio)
 	WARN_ON_ONCE(!folio_test_locked(folio));
 	if (pfn >= end)
 		return 0;
-	atomic_long_inc(&mmu_rmap_in_flight);
 	idx = srcu_read_lock(&mmu_rmap_srcu);
 	for (; pfn < end; pfn = next_exported(pfn + 1, end)) {
 		if (!test_and_clear_exported(pfn))
@@ -186,7 +198,6 @@ unsigned long mmu_rmap_invalidate_folio(struct folio *folio)
 	}
 	srcu_read_unlock(&mmu_rmap_srcu, idx);
 	this_cpu_add(mmu_rmap_counters.walks, walks);
-	atomic_long_dec(&mmu_rmap_in_flight);
 	return walks;
 }
 EXPORT_SYMBOL_GPL(mmu_rmap_invalidate_folio);
@@ -198,32 +209,62 @@ EXPORT_SYMBOL_GPL(mmu_rmap_invalidate_folio);
  */
 #define WALKER_BUCKETS	64
 
-static struct {
+static struct walker_bucket {
 	spinlock_t lock;	/* protects head */
 	struct hlist_head head;
-} walkers[WALKER_BUCKETS];
+} walkers[WALKER_BUCKETS] = {
+	[0 ... WALKER_BUCKETS - 1] = {
+		.lock = __SPIN_LOCK_UNLOCKED(walkers.lock),
+	},
+};
 
-static unsigned int walker_bucket(struct task_struct *task)
+static struct walker_bucket *walker_bucket(struct task_struct *task)
 {
-	return hash_ptr(task, ilog2(WALKER_BUCKETS));
+	return &walkers[hash_ptr(task, ilog2(WALKER_BUCKETS))];
+}
+
+static void __mark_walker(struct walker_bucket *b, struct mmu_rmap_walk *walk)
+	__must_hold(&b->lock)
+{
+	lockdep_assert_held(&b->lock);
+	hlist_add_head(&walk->node, &b->head);
 }
 
 static void mark_walker(struct mmu_rmap_walk *walk)
 {
-	unsigned int b = walker_bucket(walk->task);
+	struct walker_bucket *b = walker_bucket(walk->task);
 
-	spin_lock(&walkers[b].lock);
-	hlist_add_head(&walk->node, &walkers[b].head);
-	spin_unlock(&walkers[b].lock);
+	spin_lock(&b->lock);
+	__mark_walker(b, walk);
+	spin_unlock(&b->lock);
+}
+
+static void __unmark_walker(struct walker_bucket *b, struct mmu_rmap_walk *walk)
+	__must_hold(&b->lock)
+{
+	lockdep_assert_held(&b->lock);
+	hlist_del(&walk->node);
 }
 
 static void unmark_walker(struct mmu_rmap_walk *walk)
 {
-	unsigned int b = walker_bucket(walk->task);
+	struct walker_bucket *b = walker_bucket(walk->task);
 
-	spin_lock(&walkers[b].lock);
-	hlist_del(&walk->node);
-	spin_unlock(&walkers[b].lock);
+	spin_lock(&b->lock);
+	__unmark_walker(b, walk);
+	spin_unlock(&b->lock);
+}
+
+static bool __is_walker(struct walker_bucket *b, unsigned long len)
+	__must_hold(&b->lock)
+{
+	struct mmu_rmap_walk *walk;
+
+	lockdep_assert_held(&b->lock);
+	hlist_for_each_entry(walk, &b->head, node)
+		if (walk->task == current && len <= walk->len)
+			return true;
+	return false;
 }
 
 /**
@@ -238,15 +279,12 @@ static void unmark_walker(struct mmu_rmap_walk *walk)
  */
 bool mmu_rmap_walk_in_progress(unsigned long len)
 {
-	unsigned int b = walker_bucket(current);
-	struct mmu_rmap_walk *walk;
-	bool found = false;
+	struct walker_bucket *b = walker_bucket(current);
+	bool found;
 
-	spin_lock(&walkers[b].lock);
-	hlist_for_each_entry(walk, &walkers[b].head, node)
-		if (walk->task == current && len <= walk->len)
-			found = true;
-	spin_unlock(&walkers[b].lock);
+	spin_lock(&b->lock);
+	found = __is_walker(b, len);
+	spin_unlock(&b->lock);
 	return found;
 }
 EXPORT_SYMBOL_GPL(mmu_rmap_walk_in_progress);
@@ -265,20 +303,18 @@ void mmu_rmap_walk_begin(struct mmu_rmap_walk *walk, struct folio *folio,
 {
 	unsigned long pfn = folio_pfn(folio);
 	unsigned long end = pfn + folio_nr_pages(folio);
+	bool exported = next_exported(pfn, end) < end;
 
 	this_cpu_inc(mmu_rmap_counters.hooked);
+	if (!exported)
+		this_cpu_inc(mmu_rmap_counters.filtered);
 	walk->task = current;
 	walk->len = folio_size(folio);
-	walk->marked = false;
-	if (next_exported(pfn, end) >= end) {
-		this_cpu_inc(mmu_rmap_counters.filtered);
-		return;
+	walk->marked = exported && leavable;
+	if (walk->marked) {
+		atomic_long_inc(&mmu_rmap_in_flight);
+		mark_walker(walk);
 	}
-	if (!leavable)
-		return;
-	walk->marked = true;
-	atomic_long_inc(&mmu_rmap_in_flight);
-	mark_walker(walk);
 }
 
 /**
@@ -286,8 +322,11 @@ void mmu_rmap_walk_begin(struct mmu_rmap_walk *walk, struct folio *folio,
  * @walk: as in mmu_rmap_walk_begin()
  * @folio: as in mmu_rmap_walk_begin()
  *
- * Looks at the filter again: the folio may have been exported since, by a
- * populate that the VM's range notifier has undone or will make retry.
+ * Looks at the filter again, since the folio may have been exported meanwhile.
+ * An external MMU that has a range notifier, too, needs no second look: that
+ * has undone the mapping, or makes the populate retry. One that subscribes to
+ * the chain alone has nothing else. What it looked up before the ptes went is
+ * exported by now or will not be found, and this is when they have gone.
  *
  * Context: may sleep.
  */
@@ -331,12 +370,8 @@ EXPORT_SYMBOL_GPL(my_mmu_debugfs);
 
 static int __init mmu_rmap_init(void)
 {
-	unsigned int b;
-	int err;
+	int err = export_filter_alloc();
 
-	for (b = 0; b < WALKER_BUCKETS; b++)
-		spin_lock_init(&walkers[b].lock);
-	err = export_filter_alloc();
 	if (err)
 		return err;
 	err = hook ? mmu_rmap_hook_install() : 0;

@@ -43,8 +43,9 @@ struct mmu_rmap_hook {
 };
 
 /*
- * Direct calls, patched in at load: an indirect call of a function whose
- * address the kernel never takes is a fault on CPUs that track branches.
+ * On x86, direct calls, patched in at load: an indirect call of a function
+ * whose address the kernel never takes is a fault on CPUs that track branches.
+ * Elsewhere the calls go through a pointer.
  */
 DEFINE_STATIC_CALL_NULL(original_try_to_unmap, try_to_unmap);
 DEFINE_STATIC_CALL_NULL(original_try_to_migrate, try_to_migrate);
@@ -121,13 +122,16 @@ static void notrace divert(unsigned long ip, unsigned long parent_ip,
 }
 
 /*
- * The functions are not exported; a kprobe is the supported way to learn an
- * address. On kernels with indirect branch tracking it is past the endbr64,
- * which a direct call does not need.
+ * The probe is never armed: with kernel.ftrace_enabled=0, to arm and disarm one
+ * leaves ftrace's records wrong. With indirect branch tracking, the address is
+ * past the endbr64.
  */
 static void *find_function(const char *name)
 {
-	struct kprobe kp = { .symbol_name = name };
+	struct kprobe kp = {
+		.symbol_name = name,
+		.flags = KPROBE_FLAG_DISABLED,
+	};
 
 	if (register_kprobe(&kp))
 		return NULL;
@@ -159,7 +163,7 @@ static int hook_install_one(struct mmu_rmap_hook *h)
 	int err;
 
 	h->ops.func = divert;
-	h->ops.flags = FTRACE_OPS_FL_IPMODIFY | FTRACE_OPS_FL_SAVE_REGS |
+	h->ops.flags = FTRACE_OPS_FL_IPMODIFY | MY_MMU_FTRACE_SAVE_REGS |
 		       FTRACE_OPS_FL_PERMANENT;
 	err = ftrace_set_filter(&h->ops, (unsigned char *)h->name,
 				strlen(h->name), 1);
@@ -227,7 +231,6 @@ int mmu_rmap_hook_install(void)
  */
 void mmu_rmap_hook_remove(void)
 {
-	WRITE_ONCE(active, false);
 	hook_remove_first(NR_HOOKS);
 }
 

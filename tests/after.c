@@ -4,11 +4,15 @@
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
+#include <stdio.h>
 #include <string.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "after.h"
 #include "common.h"
+#include "hugetlb.h"
 
 static struct my_mmu_stats left;	/* leaked by earlier tests, and told */
 static int kmsg = -1;
@@ -55,6 +59,142 @@ bool nothing_left(unsigned int grace_ms)
 	     s.tables - left.tables, s.bytes - left.bytes);
 	left = s;
 	return false;
+}
+
+/* --- nobody has a hold of anything --------------------------------------- */
+
+/* What is taken while no test runs; tests may not add to it. */
+static struct held {
+	long huge;	/* huge pages of the pool */
+	long modules;	/* users of the modules */
+	long orphans;	/* pages of nobody that are on the LRU lists */
+} held;
+
+static const char *const module_names[] = {
+	"mmu_rmap", "my_mmu_driver", "my_mmu_spinlock", "my_mmu_split_ptl",
+	"my_mmu_rcu_list",
+};
+
+static long module_users(void)
+{
+	char path[64];
+	long sum = 0, n;
+	size_t i;
+
+	for (i = 0; i < sizeof(module_names) / sizeof(*module_names); i++) {
+		snprintf(path, sizeof(path), "/sys/module/%s/refcnt",
+			 module_names[i]);
+		n = read_number(path);
+		sum += n > 0 ? n : 0;
+	}
+	return sum;
+}
+
+/*
+ * To bring the statistics up to date takes work on each CPU. A test that has
+ * wrecked the kernel may have left one that never comes round to it, and a task
+ * that waits for that cannot be killed: let it be another one than this.
+ */
+#define REFRESH_MS	5000
+
+static bool refresh_vmstat(void)
+{
+	unsigned int ms;
+	pid_t pid = fork();
+
+	if (pid < 0)
+		return false;
+	if (!pid) {
+		write_file("/proc/sys/vm/stat_refresh", "1");
+		_exit(0);
+	}
+	for (ms = 0; waitpid(pid, NULL, WNOHANG) != pid; ms++) {
+		if (ms >= REFRESH_MS)
+			return false;
+		sleep_ms(1);
+	}
+	return true;
+}
+
+/*
+ * A page to which only a forgotten reference is left stays on its LRU list,
+ * though no process has it mapped, no file has it and it is not in swap.
+ */
+static long orphan_pages(void)
+{
+	static const struct {
+		const char *name;
+		int sign;
+	} parts[] = {
+		{ "nr_active_anon", 1 }, { "nr_inactive_anon", 1 },
+		{ "nr_anon_pages", -1 }, { "nr_shmem", -1 },
+		{ "nr_swapcached", -1 },
+	};
+	char word[64];
+	long n, sum = 0;
+	size_t i;
+	FILE *f;
+
+	f = fopen("/proc/vmstat", "r");
+	while (f && fscanf(f, "%63s %ld", word, &n) == 2)
+		for (i = 0; i < sizeof(parts) / sizeof(*parts); i++)
+			if (!strcmp(word, parts[i].name))
+				sum += parts[i].sign * n;
+	if (f)
+		fclose(f);
+	return sum;
+}
+
+static bool held_now(struct held *h)
+{
+	if (!refresh_vmstat()) {
+		note("a CPU is held up: it has not come round to the "
+		     "statistics in %u ms", REFRESH_MS);
+		return false;
+	}
+	*h = (struct held) {
+		.huge = huge_taken(),
+		.modules = module_users(),
+		.orphans = orphan_pages(),
+	};
+	return true;
+}
+
+/* Of the pages, others in the guest may have a few of their own. */
+#define FEW_ORPHANS	4
+
+static bool let_go(const struct held *h)
+{
+	return h->huge <= held.huge && h->modules <= held.modules &&
+	       h->orphans <= held.orphans + FEW_ORPHANS;
+}
+
+bool nothing_held(unsigned int grace_ms)
+{
+	unsigned int ms = 0;
+	struct held h;
+
+	do {
+		if (ms)
+			sleep_ms(20);
+		if (!held_now(&h))
+			return false;
+		if (let_go(&h))
+			return true;
+		ms += 20;
+	} while (ms <= grace_ms);
+	note("left behind %u ms after the last process was gone:", grace_ms);
+	note("    references: %ld huge pages, %ld of modules, %ld pages",
+	     h.huge - held.huge, h.modules - held.modules,
+	     h.orphans - held.orphans);
+	held = h;
+	return false;
+}
+
+void hold_nothing_against(void)
+{
+	if (!held_now(&held) || held.orphans < 0)
+		held.orphans = 0;
 }
 
 /* --- the kernel has nothing to say ---------------------------------------- */

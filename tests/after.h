@@ -27,4 +27,12 @@ int device_answers(void);
  */
 bool nothing_left(unsigned int grace_ms);
 
+/*
+ * Nobody has a reference any more to a huge page of the pool, to a module, or
+ * to memory that no process and no file has: more than there were before the
+ * first test, that is.
+ */
+bool nothing_held(unsigned int grace_ms);
+void hold_nothing_against(void);
+
 #endif /* TESTS_AFTER_H */

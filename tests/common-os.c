@@ -12,13 +12,17 @@
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
 
 #include "common.h"
 
-#define KPF_THP	22	/* bit of /proc/kpageflags */
+/* bits of /proc/kpageflags */
+#define KPF_COMPOUND_TAIL	16
+#define KPF_THP			22
+#define MPOL_MF_MOVE		2
 
 /* --- what the CPU's side looks like --------------------------------------- */
 
@@ -40,6 +44,26 @@ void pagemap_of(const void *p, size_t pages, uint64_t *entries)
 {
 	read_words("/proc/self/pagemap", (uintptr_t)p / MMU_PAGE, pages,
 		   entries);
+}
+
+long smaps_kb(const char *p, const char *name)
+{
+	FILE *f = fopen("/proc/self/smaps", "r");
+	unsigned long start, end;
+	long kb, found = -1;
+	bool here = false;
+	char line[512];
+
+	ASSERT_NE(f, NULL, "smaps");
+	while (found < 0 && fgets(line, sizeof(line), f)) {
+		if (sscanf(line, "%lx-%lx ", &start, &end) == 2)
+			here = start <= (uintptr_t)p && (uintptr_t)p < end;
+		else if (here && !strncmp(line, name, strlen(name)) &&
+			 sscanf(line + strlen(name), ": %ld kB", &kb) == 1)
+			found = kb;
+	}
+	fclose(f);
+	return found;
 }
 
 uint64_t pagemap(const void *p)
@@ -92,14 +116,63 @@ size_t count_merged(const char *p, size_t pages)
 	return n;
 }
 
+static bool has_flag(uint64_t entry, unsigned int bit)
+{
+	uint64_t flags;
+
+	read_words("/proc/kpageflags", entry & PM_PFN, 1, &flags);
+	return flags >> bit & 1;
+}
+
 bool is_thp(const void *p)
 {
-	uint64_t entry = pagemap(p), flags;
+	uint64_t entry = pagemap(p);
 
-	if (!(entry & PM_PRESENT))
-		return false;
-	read_words("/proc/kpageflags", entry & PM_PFN, 1, &flags);
-	return flags >> KPF_THP & 1;
+	return entry & PM_PRESENT && has_flag(entry, KPF_THP);
+}
+
+int split_thp(char *p)
+{
+	int tries, ret = 0;
+
+	for (tries = 0; tries < 50 && !ret && is_thp(p); tries++) {
+		ret = write_file("/sys/kernel/debug/split_huge_pages",
+				 "%d,%#lx,%#lx", getpid(), (unsigned long)p,
+				 (unsigned long)p + MMU_HUGE);
+		sleep_ms(tries);
+	}
+	return ret;
+}
+
+size_t count_tails(const char *p, size_t pages)
+{
+	uint64_t *entry = pagemap_alloc(p, pages);
+	size_t i, n = 0;
+
+	for (i = 0; i < pages; i++) {
+		ASSERT_EQ(!!(entry[i] & PM_PRESENT), 1, "page %zu is there", i);
+		n += has_flag(entry[i], KPF_COMPOUND_TAIL);
+	}
+	free(entry);
+	return n;
+}
+
+static bool is_tail_of(uint64_t entry, uint64_t pfn)
+{
+	return entry & PM_PRESENT && (entry & PM_PFN) == pfn &&
+	       has_flag(entry, KPF_COMPOUND_TAIL);
+}
+
+size_t folio_pages(const char *p)
+{
+	uint64_t first = pagemap(p);
+	size_t n = 1;
+
+	if (!(first & PM_PRESENT) || has_flag(first, KPF_COMPOUND_TAIL))
+		return 0;
+	while (is_tail_of(pagemap(p + n * MMU_PAGE), (first & PM_PFN) + n))
+		n++;
+	return n;
 }
 
 /* /proc/swaps has a headline, and a line per device. */
@@ -232,4 +305,21 @@ void stay_on_one_cpu(void)
 	CPU_ZERO(&here);
 	CPU_SET(sched_getcpu(), &here);
 	ASSERT_EQ(sched_setaffinity(0, sizeof(here), &here), 0, "affinity");
+}
+
+bool two_nodes(void)
+{
+	return !access("/sys/devices/system/node/node1", F_OK);
+}
+
+void move_to_node(char *p, size_t pages, int node)
+{
+	int status = -1;
+	size_t i;
+
+	for (i = 0; i < pages; i++, p += MMU_PAGE) {
+		ASSERT_EQ(syscall(SYS_move_pages, 0, 1ul, &p, &node, &status,
+				  MPOL_MF_MOVE), 0, "move_pages");
+		ASSERT_EQ(status, node, "page %zu is there", i);
+	}
 }

@@ -76,6 +76,21 @@ char *map_tables(size_t tables)
 	return map_anon(tables * MMU_HUGE, MMU_HUGE, MAP_PRIVATE);
 }
 
+char *map_thp(void)
+{
+	char *p = map_reserve(MMU_HUGE, MMU_HUGE);
+
+	p = mmap(p, MMU_HUGE, PROT_READ | PROT_WRITE,
+		 MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0);
+	ASSERT_NE(p, MAP_FAILED, "mmap");
+	if (madvise(p, MMU_HUGE, MADV_HUGEPAGE))
+		skip("this kernel has no transparent huge pages");
+	cpu_stamp(p, MMU_HUGE / MMU_PAGE, 1);
+	if (!is_thp(p))
+		skip("no transparent huge page to be had");
+	return p;
+}
+
 char *map_scattered(size_t pages, size_t every)
 {
 	char *p = map_private(pages);
@@ -228,6 +243,24 @@ void populate_(int fd, const char *p, size_t pages, uint32_t flags)
 				     NULL),
 		  0, "populate works");
 	ASSERT_EQ(done, pages, "and says that it did all pages");
+}
+
+void own_all_memory(void)
+{
+	ASSERT_EQ(mlockall(MCL_CURRENT), 0, "mlockall");
+	ASSERT_EQ(munlockall(), 0, "munlockall");
+}
+
+/* What has just been mapped and written is soft-dirty. */
+bool have_soft_dirty(void)
+{
+	char *p = map_private(1);
+	bool noted;
+
+	*p = 1;
+	noted = pagemap(p) & PM_SOFT_DIRTY;
+	munmap(p, MMU_PAGE);
+	return noted;
 }
 
 static void compare_with_pagemap(int fd, const char *p, size_t page,

@@ -15,10 +15,23 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <sys/mman.h>
 #include <sys/types.h>
 
 #include "harness.h"
 #include "mmu.h"
+
+/* Newer than the C library of Debian 12 */
+#ifndef MADV_COLLAPSE
+#define MADV_COLLAPSE		25
+#endif
+#ifndef MADV_SOFT_OFFLINE
+#define MADV_SOFT_OFFLINE	101
+#endif
+#ifndef MADV_GUARD_INSTALL
+#define MADV_GUARD_INSTALL	102
+#define MADV_GUARD_REMOVE	103
+#endif
 
 #define WRITE	MY_MMU_POPULATE_WRITE
 #define POISON	0xdeadc0dedeadc0deull
@@ -66,6 +79,13 @@ void device_sees_zeros_(int fd, const char *p, size_t pages);
 void device_cannot_read_(int fd, const char *p, size_t pages);
 void device_cannot_write_(int fd, char *p, size_t pages);
 
+/*
+ * From here on what is mapped already causes no page fault, which would wait
+ * for an mmap_lock; nor is it copied because it is written for the first time
+ * since fork(), which is an invalidation that no test has ordered.
+ */
+void own_all_memory(void);
+
 /* --- device entries ------------------------------------------------------- */
 
 /* Populates, and checks that it worked. */
@@ -89,6 +109,7 @@ void none_writable_(int fd, const char *p, size_t pages);
 
 #define PM_PRESENT	(1ull << 63)
 #define PM_SWAPPED	(1ull << 62)
+#define PM_SOFT_DIRTY	(1ull << 55)
 #define PM_PFN		((1ull << 55) - 1)
 
 uint64_t pagemap(const void *p);	/* of /proc/self/pagemap */
@@ -99,8 +120,23 @@ size_t count_swapped(const char *p, size_t pages);
 size_t count_moved(const char *p, size_t pages, const uint64_t *old);
 /* How many of the pages have the same frame as the first, itself included. */
 size_t count_merged(const char *p, size_t pages);
+/* A line of the mapping at @p in /proc/self/smaps, in kB; -1: there is none. */
+long smaps_kb(const char *p, const char *name);
 bool is_thp(const void *p);
+/* A transparent huge page, private, stamped; skips where there is none. */
+char *map_thp(void);
+/*
+ * By debugfs; 0, or -errno where that cannot be asked. The kernel lets be what
+ * somebody else has a hold of just now, so it is asked more than once.
+ */
+int split_thp(char *p);
+/* How many of the pages, all present, are in a folio behind its first page. */
+size_t count_tails(const char *p, size_t pages);
+/* How many pages has the folio that begins at @p; 0 if none begins there. */
+size_t folio_pages(const char *p);
 bool have_swap(void);
+/* Does the kernel note what has been written (x86), or not (arm64)? */
+bool have_soft_dirty(void);
 
 /* --- processes ------------------------------------------------------------ */
 
@@ -131,6 +167,9 @@ long read_number(const char *path);		/* or -errno */
  * for its LRU list in the batch of another CPU is passed over.
  */
 void stay_on_one_cpu(void);
+
+bool two_nodes(void);	/* does the machine have several NUMA nodes? */
+void move_to_node(char *p, size_t pages, int node);
 
 double seconds(void);
 /* How often did this thread sleep? Being preempted does not count. */

@@ -21,10 +21,6 @@
 
 #include "mmu.h"
 
-#ifndef MADV_PAGEOUT
-#define MADV_PAGEOUT	21
-#endif
-
 #define PAGES	4
 #define PLACE	((char *)0x10000000)	/* so that every run shows the same */
 

@@ -6,6 +6,7 @@
  * print is mixed by lines only. Nothing is buffered: when a test takes the
  * machine down, the last line on the console names it.
  */
+#include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -54,13 +55,21 @@ void note(const char *fmt, ...)
 	va_end(ap);
 }
 
+/*
+ * The leader may be waiting for whoever skips, or be about to check how that
+ * one ends: it must be gone before. The group's other processes go with it.
+ */
 void skip(const char *fmt, ...)
 {
 	va_list ap;
 
 	va_start(ap, fmt);
-	vsnprintf(shared->skip_reason, sizeof(shared->skip_reason), fmt, ap);
+	if (!__atomic_exchange_n(&shared->skipped, true, __ATOMIC_RELAXED))
+		vsnprintf(shared->skip_reason, sizeof(shared->skip_reason),
+			  fmt, ap);
 	va_end(ap);
+	if (getpid() != shared->leader)
+		kill(shared->leader, SIGKILL);
 	_exit(EXIT_SKIP);
 }
 

@@ -6,6 +6,7 @@
 #define TESTS_HARNESS_INTERNAL_H
 
 #include <stdbool.h>
+#include <sys/types.h>
 
 #define EXIT_SKIP	4	/* as in kselftest */
 
@@ -14,6 +15,8 @@ struct shared {
 	unsigned int failures;
 	unsigned int checks;
 	bool finished;		/* the test's function returned */
+	pid_t leader;		/* the process that runs this function */
+	bool skipped;		/* some process of the test called skip() */
 	char skip_reason[160];
 };
 

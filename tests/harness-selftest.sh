@@ -90,11 +90,11 @@ summary=$here/ktap-summary
 check "summary of a good run" status 0 "$summary" run="$tmp/pass.ktap"
 check "its last line" last_line_is "5 passed, 0 failed, 0 skipped"
 check "summary of a bad run" status 1 "$summary" run="$tmp/all.ktap"
-check "its last line" last_line_is "5 passed, 10 failed, 1 skipped"
+check "its last line" last_line_is "5 passed, 12 failed, 4 skipped"
 check "a failure is shown with its diagnostics" grep -q "first sentence" "$tmp/out"
 check "a time-out is shown by name" grep -q "fail_hang # TIMEOUT" "$tmp/out"
 check "two runs are added up" status 1 "$summary" a="$tmp/pass.ktap" b="$tmp/all.ktap"
-check "their last line" last_line_is "10 passed, 10 failed, 1 skipped"
+check "their last line" last_line_is "10 passed, 12 failed, 4 skipped"
 
 # The good run, ended too early in four places, and two tests swapped.
 head -n 6 "$tmp/pass.ktap" >"$tmp/cut"
@@ -114,6 +114,49 @@ echo "Bail out! no device" >"$tmp/cut"
 check "a run that bailed out" status 1 "$summary" run="$tmp/cut"
 printf 'KTAP version 1\n1..0\n' >"$tmp/cut"
 check "a run of nothing" status 1 "$summary" run="$tmp/cut"
+
+# run-suite in a tree where vm/run says how it was called, and runs nothing.
+fake=$tmp/tree
+mkdir -p "$fake/tests" "$fake/vm" "$tmp/build/bin"
+cp "$here/run-suite" "$here/ktap-summary" "$fake/tests/"
+cp "$here/../vm/arch.sh" "$fake/vm/"
+ln -s "$(realpath "$program")" "$tmp/build/bin/mmu-tests"
+echo all: >"$fake/tests/Makefile"
+printf '#!/bin/sh\necho "  ok"\n' >"$fake/tests/harness-selftest.sh"
+cat >"$fake/vm/run" <<-'END'
+	#!/bin/bash
+	printf '%s\n' "$@" >"$BUILD/called"
+	while [ "$1" != -- ]; do shift; done
+	exec "$BUILD/bin/$2" "${@:3}"
+	END
+ln -s /bin/true "$fake/vm/build-modules"
+chmod +x "$fake/tests/harness-selftest.sh" "$fake/vm/run"
+suite() { BUILD=$tmp/build "$fake/tests/run-suite" "$@"; }
+
+# handed_on WORD...: vm/run was called with these words, one behind the other,
+# in front of --
+handed_on()
+{
+	local words
+
+	words=$(sed '/^--$/q' "$tmp/build/called" | tr '\n' '|')
+	[[ $words == *"|$(printf '%s|' "$@")"* ]] && return
+	echo "vm/run was called with $words"
+	return 1
+}
+
+check "run-suite runs" status 0 suite 6.12 --files "$fake" --mem 2G \
+	--append a=1 --append "b=2 c" -- -t pass_plain
+check "its --files reaches vm/run" handed_on --files "$fake"
+check "and its --mem" handed_on --mem 2G
+check "and each --append, as one word" handed_on --append a=1 --append "b=2 c"
+check "whose tests are those asked for" last_line_is "1 passed, 0 failed, 0 skipped"
+check "options come before kernels, too" status 0 suite --mem 512M 6.1 -- -t pass_plain
+check "and mean the same" handed_on --mem 512M
+check "an option without its value" status 1 suite 6.12 --mem
+check "says so" grep -q "mem wants a value" "$tmp/out"
+check "an option that there is not" status 1 suite 6.12 --memory 1G
+check "a folder that is not there" status 1 suite --files "$tmp/nothing" 6.12
 
 [ "$bad" -eq 0 ] && echo "the harness works" || echo "the harness does NOT work"
 exit "$bad"

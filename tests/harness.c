@@ -22,6 +22,7 @@
 
 const char *test_variant;
 unsigned int test_mode;
+const char *test_disk;
 uint64_t test_seed;
 unsigned int test_seconds;
 
@@ -71,6 +72,8 @@ static void child(const struct test *t, const char *group)
 
 	test_variant = group;
 	test_mode = t->mode;
+	test_disk = t->disk;
+	shared->leader = getpid();
 	t->run();
 	shared->finished = true;
 	_exit(harness_failed() ? EXIT_FAILURE : EXIT_SUCCESS);
@@ -114,10 +117,19 @@ static bool reap_group(pid_t pgid)
 	return false;
 }
 
+/* By the process that skips, of itself or of the leader. */
+static bool ended_by_skip(int status)
+{
+	if (!shared->skipped)
+		return false;
+	return WIFSIGNALED(status) ? WTERMSIG(status) == SIGKILL :
+				     WEXITSTATUS(status) == EXIT_SKIP;
+}
+
 /* Why a test that ended by itself is a failure, or NULL if it is none. */
 static const char *verdict(int status, char *buf, size_t size)
 {
-	if (WIFSIGNALED(status)) {
+	if (WIFSIGNALED(status) && !ended_by_skip(status)) {
 		snprintf(buf, size, "killed by signal %d (%s)",
 			 WTERMSIG(status), strsignal(WTERMSIG(status)));
 		return buf;
@@ -127,7 +139,7 @@ static const char *verdict(int status, char *buf, size_t size)
 			 shared->failures, shared->checks);
 		return buf;
 	}
-	if (WEXITSTATUS(status) == EXIT_SKIP && shared->skip_reason[0])
+	if (ended_by_skip(status))
 		return NULL;
 	if (WEXITSTATUS(status) || !shared->finished) {
 		snprintf(buf, size, "ended early with exit status %d",
@@ -154,7 +166,7 @@ static enum result report(const struct test *t, int nr, int status,
 		line("not ok %d %s", nr, t->name);
 		return FAILED;
 	}
-	if (shared->skip_reason[0]) {
+	if (shared->skipped) {
 		line("ok %d %s # SKIP %s", nr, t->name, shared->skip_reason);
 		return SKIPPED;
 	}
@@ -194,7 +206,7 @@ static enum result run_test(const struct test *t, const char *group, int nr)
 	if (ops->let_go)
 		ops->let_go();
 	after_ok = reap_group(pid);
-	if (ops->after && !ops->after())
+	if (ops->after && !ops->after(group, t->name))
 		after_ok = false;
 	wrecked |= !after_ok;
 	if (in_time)

@@ -18,7 +18,8 @@
  *
  * EXPECT_xx() notes a failure and goes on; ASSERT_xx() ends the process that
  * calls it. Both may be used in children and threads of the test: failures
- * are counted in memory that all of them share.
+ * are counted in memory that all of them share. skip() ends the whole test
+ * from there as well; a failure that was noted before stays one.
  */
 #ifndef TESTS_HARNESS_H
 #define TESTS_HARNESS_H
@@ -30,6 +31,7 @@
 /* What the running test is to use; set before it starts. */
 extern const char *test_variant;
 extern unsigned int test_mode;		/* 1 in the second run, see below */
+extern const char *test_disk;		/* a file system, for disk.h */
 /* For tests of chance: 0, or what the user asks for. */
 extern uint64_t test_seed;		/* to do as it was done then */
 extern unsigned int test_seconds;	/* how long to go on */
@@ -39,6 +41,7 @@ struct test {
 	const char *group;	/* NULL: once in every variant's group */
 	unsigned int timeout_s;
 	unsigned int mode;
+	const char *disk;
 	void (*run)(void);
 	unsigned int nr;	/* how many stand before it */
 	struct test *next;
@@ -46,15 +49,18 @@ struct test {
 
 void harness_register(struct test *t);
 
-#define HARNESS_TEST(fn, id, label, grp, limit, md)			\
+#define HARNESS_TEST_ON(fn, id, label, grp, limit, md, fs)		\
 	static struct test harness_##id = {				\
 		.name = label, .group = grp, .timeout_s = limit,	\
-		.mode = md, .run = fn,					\
+		.mode = md, .disk = fs, .run = fn,			\
 	};								\
 	static void __attribute__((constructor)) harness_add_##id(void)	\
 	{								\
 		harness_register(&harness_##id);			\
 	}
+
+#define HARNESS_TEST(fn, id, label, grp, limit, md)			\
+	HARNESS_TEST_ON(fn, id, label, grp, limit, md, "ext4")
 
 /* One test, in every variant. */
 #define TEST(fn, limit)							\
@@ -67,6 +73,19 @@ void harness_register(struct test *t);
 	static void fn(void);						\
 	HARNESS_TEST(fn, fn, #fn, NULL, limit, 0)			\
 	HARNESS_TEST(fn, fn##_1, #fn "_rmap_only", NULL, limit, 1)	\
+	static void fn(void)
+
+/* Likewise on each file system of disk.h: "..._on_xfs_rmap_only" and so on. */
+#define TEST_ON_DISKS(fn, lim)						\
+	static void fn(void);						\
+	HARNESS_TEST_ON(fn, fn, #fn, NULL, lim, 0, "ext4")		\
+	HARNESS_TEST_ON(fn, fn##_1, #fn "_rmap_only", NULL, lim, 1, "ext4") \
+	HARNESS_TEST_ON(fn, fn##_x, #fn "_on_xfs", NULL, lim, 0, "xfs")	\
+	HARNESS_TEST_ON(fn, fn##_x1, #fn "_on_xfs_rmap_only", NULL, lim, 1, \
+			"xfs")						\
+	HARNESS_TEST_ON(fn, fn##_b, #fn "_on_btrfs", NULL, lim, 0, "btrfs") \
+	HARNESS_TEST_ON(fn, fn##_b1, #fn "_on_btrfs_rmap_only", NULL, lim, 1, \
+			"btrfs")					\
 	static void fn(void)
 
 /* One test outside the variants, in a group of its own. */
@@ -82,7 +101,7 @@ struct harness_ops {
 	/* When the test is over, before what is left of it is killed. */
 	void (*let_go)(void);
 	/* After each test, in the parent; false fails it. Uses note(). */
-	bool (*after)(void);
+	bool (*after)(const char *group, const char *test);
 };
 
 int harness_main(int argc, char **argv, const struct harness_ops *ops);
@@ -105,7 +124,7 @@ static inline size_t scaled(size_t n)
 /* A diagnostic line: "# ...". */
 void note(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 
-/* Ends the test as skipped. */
+/* Ends the test as skipped, whichever of its processes calls it. */
 void skip(const char *fmt, ...)
 	__attribute__((format(printf, 1, 2), noreturn));
 

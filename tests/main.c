@@ -4,7 +4,8 @@
  *
  * After each test the parent looks at what the test cannot hide: whether
  * external MMUs, entries, tables or bytes are left although all its processes
- * are gone, and whether the kernel complained. Either fails the test.
+ * are gone, whether anything still holds a page or a module, and whether the
+ * kernel complained. Each fails the test.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -13,6 +14,7 @@
 #include "after.h"
 #include "cgroup.h"
 #include "common.h"
+#include "counters.h"
 #include "lifetime.h"
 #include "testpoint.h"
 
@@ -30,12 +32,14 @@ static void before(void)
 	kernel_skip();
 }
 
-static bool after(void)
+static bool after(const char *group, const char *test)
 {
 	bool ok = nothing_left(GRACE_MS);
 
 	cgroup_remove_all();
-	return kernel_quiet() && ok;
+	ok = nothing_held(GRACE_MS) && ok;
+	ok = kernel_quiet() && ok;
+	return counters_save(group, test) && ok;
 }
 
 int main(int argc, char **argv)
@@ -55,6 +59,7 @@ int main(int argc, char **argv)
 		return after_exec(atoi(argv[2]), argv[3]);
 
 	kernel_listen();
+	hold_nothing_against();
 	if (argc < 2 || strcmp(argv[1], "-l")) {
 		ret = device_answers();
 		if (ret) {
@@ -62,6 +67,8 @@ int main(int argc, char **argv)
 			       strerror(-ret));
 			return EXIT_FAILURE;
 		}
+		if (!counters_save("none", "before"))
+			return EXIT_FAILURE;
 	}
 	return harness_main(argc, argv, &ops);
 }

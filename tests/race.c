@@ -5,15 +5,18 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <pthread.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
 
+#include "cgroup.h"
 #include "race.h"
 
 /* --- calls ---------------------------------------------------------------- */
@@ -39,15 +42,35 @@ int do_munmap(struct call *c)
 	return munmap(c->p, c->pages * MMU_PAGE) ? -errno : 0;
 }
 
+int do_mprotect(struct call *c)
+{
+	return mprotect(c->p, c->pages * MMU_PAGE, c->flags) ? -errno : 0;
+}
+
+/* Once: mmu_attach() tries again where a signal has come. */
 int do_attach(struct call *c)
 {
-	c->fd = mmu_open_attached(test_variant, c->flags);
-	return c->fd < 0 ? c->fd : 0;
+	struct my_mmu_attach a = { .flags = c->flags };
+
+	c->fd = mmu_open();
+	if (c->fd < 0)
+		return c->fd;
+	strcpy(a.variant, test_variant);
+	return ioctl(c->fd, MY_MMU_ATTACH, &a) ? -errno : 0;
 }
 
 int do_detach(struct call *c)
 {
 	return mmu_detach(c->fd);
+}
+
+int do_reclaim(struct call *c)
+{
+	int tries;
+
+	for (tries = 0; tries < 8 && !tp_arrivals("age_entry"); tries++)
+		cgroup_reclaim(c->group, c->pages * MMU_PAGE);
+	return 0;
 }
 
 /* --- threads -------------------------------------------------------------- */
@@ -71,6 +94,7 @@ static void tick(void)
 
 /* Threads that wait for a call to make; one that is parked stays so. */
 #define THREADS_MAX	64
+#define TWINS_MAX	4
 #define STACK		(64 * 1024)
 
 static struct worker {
@@ -116,6 +140,7 @@ void race_begin(unsigned int threads)
 	pthread_t thread;
 
 	tp_need();
+	own_all_memory();
 	touch_stack();
 	/*
 	 * khugepaged would queue for the mmap_lock behind who is parked with
@@ -155,6 +180,33 @@ static struct worker *prepare(struct call *c)
 void call_start_(struct call *c)
 {
 	sem_post(&prepare(c)->begin);
+}
+
+/* Its death needs nothing that a parked invalidation holds, but mmap_lock. */
+static int twin(void *arg)
+{
+	struct call *c = arg;
+
+	touch_stack();
+	if (c->gate)
+		wait_at(c->gate);
+	c->ret = c->fn(c);
+	set(&c->returned);
+	_exit(0);
+}
+
+pid_t start_twin_(struct call *c)
+{
+	static char stacks[TWINS_MAX][STACK] __attribute__((aligned(16)));
+	static unsigned int twins;
+	pid_t pid;
+
+	ASSERT_LT(twins, TWINS_MAX, "there is room for a twin");
+	c->ret = 1;
+	c->returned = false;
+	pid = clone(twin, stacks[twins++] + STACK, CLONE_VM | SIGCHLD, c);
+	ASSERT_GE(pid, 0, "a process in the same memory");
+	return pid;
 }
 
 static void send_to(struct call *c, const char *point, const char *how)
@@ -221,7 +273,7 @@ static bool is_asleep(pid_t tid)
 	return *text && strcmp(text, "0");
 }
 
-static bool is_in(pid_t tid, const char *name)
+bool task_is_in(pid_t tid, const char *name)
 {
 	char text[2048];
 
@@ -261,7 +313,7 @@ void task_wait_in(pid_t tid, const char *name)
 	double deadline = seconds() + DEADLINE_S;
 	bool there;
 
-	while (!(there = is_in(tid, name)) && !has_ended(tid) &&
+	while (!(there = task_is_in(tid, name)) && !has_ended(tid) &&
 	       seconds() < deadline)
 		tick();
 	if (!there)
@@ -285,7 +337,7 @@ void call_wait_in_(struct call *c, const char *name)
 	double deadline = seconds() + DEADLINE_S;
 	bool there;
 
-	while (!(there = is_in(c->tid, name)) && !call_returned(c) &&
+	while (!(there = task_is_in(c->tid, name)) && !call_returned(c) &&
 	       seconds() < deadline)
 		tick();
 	ASSERT_EQ(there, true, "the call waits in %s()", name);

@@ -31,8 +31,11 @@ struct call {
 	char		*p;
 	size_t		pages;
 	uint32_t	flags;		/* of a populate or an attach; advice */
+	const char	*group;		/* a control group, see cgroup.h */
 	uint64_t	done;		/* out: of a populate */
 	uint64_t	retries;	/* out: of a populate */
+
+	struct gate	*gate;		/* of a twin: waits there first */
 
 	int		ret;		/* what fn returned */
 	pid_t		tid;		/* set by call_start() */
@@ -51,8 +54,11 @@ int do_populate(struct call *c);	/* c->flags: 0 or WRITE */
 int do_evict(struct call *c);
 int do_madvise(struct call *c);		/* c->flags: MADV_... */
 int do_munmap(struct call *c);
+int do_mprotect(struct call *c);	/* c->flags: PROT_... */
 int do_attach(struct call *c);		/* a new handle, into c->fd */
 int do_detach(struct call *c);
+/* Of c->group, c->pages at a time, until somebody has come to age_entry. */
+int do_reclaim(struct call *c);
 
 /* In a thread of its own, which runs on without further ado. */
 #define call_start(c) (HERE(), call_start_(c))
@@ -60,6 +66,11 @@ int do_detach(struct call *c);
 #define call_to(c, point) (HERE(), call_to_(c, point))
 /* Likewise, also where it may not sleep: it spins, for 2 seconds at most. */
 #define call_to_stall(c, point) (HERE(), call_to_stall_(c, point))
+/*
+ * In a process of its own in our memory: it can be killed alone. A gate keeps
+ * it, if there is one: it can be made before somebody is parked.
+ */
+#define start_twin(c) (HERE(), start_twin_(c))
 /* Has it returned? */
 bool call_returned(struct call *c);
 /* Waits for its return, with a deadline; what fn returned. */
@@ -71,6 +82,7 @@ bool call_returned(struct call *c);
  */
 #define call_wait_in(c, name) (HERE(), call_wait_in_(c, name))
 void task_wait_in(pid_t tid, const char *name);
+bool task_is_in(pid_t tid, const char *name);
 /* Kills a child, and waits until it has ended; what it waits for stays away. */
 #define kill_to_its_end(pid) (HERE(), kill_to_its_end_(pid))
 /* Likewise, until it has come by @point so often. */
@@ -86,6 +98,7 @@ void task_wait_in(pid_t tid, const char *name);
 #define wait_for_mmus(fd, n) (HERE(), wait_for_mmus_(fd, n))
 
 void call_start_(struct call *c);
+pid_t start_twin_(struct call *c);
 void kill_to_its_end_(pid_t pid);
 void call_to_(struct call *c, const char *point);
 void call_to_stall_(struct call *c, const char *point);

@@ -22,12 +22,6 @@
 #include "common.h"
 #include "stress.h"
 
-#ifndef MADV_PAGEOUT
-#define MADV_PAGEOUT	21
-#endif
-#ifndef MADV_COLLAPSE
-#define MADV_COLLAPSE	25
-#endif
 #define RW		(PROT_READ | PROT_WRITE)
 #define MPOL_MF_MOVE	(1 << 1)
 

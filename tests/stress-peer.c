@@ -16,9 +16,6 @@
 #include "common.h"
 #include "stress.h"
 
-#ifndef MADV_PAGEOUT
-#define MADV_PAGEOUT	21
-#endif
 #define PEER_ID		99
 
 struct message {

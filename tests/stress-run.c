@@ -270,10 +270,24 @@ static uint32_t allow_ops(uint64_t seed)
 	return allowed | 1;
 }
 
+/* The seed decides which file system; where this kernel lacks it, ext4. */
+static void choose_disk(uint64_t seed)
+{
+	unsigned int kinds_of_disk = 0;
+
+	while (disk_types[kinds_of_disk])
+		kinds_of_disk++;
+	test_disk = disk_types[stress_mix(seed ^ 1) % kinds_of_disk];
+	if (!disk_exists())
+		test_disk = disk_types[0];
+	note("the disk is %s", test_disk);
+}
+
 static void set_up(uint64_t seed)
 {
 	unsigned int i;
 
+	choose_disk(seed);
 	stress.seed = seed;
 	stress.start = seconds();
 	stress.nodes = count_nodes();

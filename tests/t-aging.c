@@ -4,6 +4,7 @@
  */
 #include <errno.h>
 #include <sys/mman.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "cgroup.h"
@@ -54,15 +55,13 @@ static void touch(int fd, const char *p, size_t pages)
  * Two areas of one size, mirrored, of which the device uses one only. The
  * CPU uses neither. Reclaim must take the idle one first.
  */
-TEST(g4_reclaim_spares_what_the_device_uses, 30)
+static void used_and_idle(void)
 {
 	struct my_mmu_stats before;
 	size_t hot_out, cold_out = 0;
 	char *hot, *cold;
 	int fd, round;
 
-	if (!have_swap())
-		skip("no swap");
 	cgroup_enter("aging", "memory");
 	fd = attached();
 	hot = map_private(N);
@@ -91,16 +90,56 @@ TEST(g4_reclaim_spares_what_the_device_uses, 30)
 	device_sees(fd, hot, N, 1);
 }
 
+TEST(g4_reclaim_spares_what_the_device_uses, 30)
+{
+	if (!have_swap())
+		skip("no swap");
+	used_and_idle();
+}
+
+/* What it changes for the whole machine its parent changes back. */
+static void in_a_child(void (*fn)(void))
+{
+	int status = -1;
+	pid_t pid = spawn();
+
+	if (!pid) {
+		fn();
+		_exit(harness_failed());
+	}
+	waitpid(pid, &status, 0);
+	EXPECT_EQ(status, 0, "the child came to its end");
+}
+
+#define LRU_GEN	"/sys/kernel/mm/lru_gen/enabled"
+
+/* The VM has two sorts of lists; each asks in its own way. */
+static void by_the_other_lists(void (*fn)(void))
+{
+	long generations = read_number(LRU_GEN);
+
+	if (generations < 0)
+		skip("this kernel has one sort of lists");
+	ASSERT_EQ(write_file(LRU_GEN, generations ? "n" : "y"), 0, "switch");
+	in_a_child(fn);
+	ASSERT_EQ(write_file(LRU_GEN, "%ld", generations), 0, "switch back");
+}
+
+TEST(g4_reclaim_spares_it_by_the_other_lists, 60)
+{
+	if (!have_swap())
+		skip("no swap");
+	by_the_other_lists(used_and_idle);
+}
+
 /* Asking takes the mark away: what was used once is not young for ever. */
-TEST(g4_reclaim_clears_the_mark, 30)
+static void young_once(void)
 {
 	struct my_mmu_stats before;
 	size_t marked, still, left;
 	int fd, round;
 	char *p;
 
-	if (!have_swap())
-		skip("no swap");
 	cgroup_enter("aging", "memory");
 	fd = attached();
 	p = map_private(N);
@@ -117,4 +156,279 @@ TEST(g4_reclaim_clears_the_mark, 30)
 	note("%zu entries left, %zu of them marked", left, still);
 	EXPECT_GT(stats_of(fd).aging - before.aging, 0, "it was asked");
 	EXPECT_LT(still, left, "some marks are gone, not their entries");
+}
+
+TEST(g4_reclaim_clears_the_mark, 30)
+{
+	if (!have_swap())
+		skip("no swap");
+	young_once();
+}
+
+TEST(g4_reclaim_clears_it_by_the_other_lists, 60)
+{
+	if (!have_swap())
+		skip("no swap");
+	by_the_other_lists(young_once);
+}
+
+/* --- asking, and taking away ---------------------------------------------- */
+
+#define THP		"/sys/kernel/mm/transparent_hugepage/"
+#define KHUGEPAGED	THP "khugepaged/"
+
+static uint64_t asked(int fd)
+{
+	return stats_of(fd).aging;
+}
+
+static bool asked_more(int fd, uint64_t before, uint64_t n)
+{
+	double deadline = seconds() + DEADLINE_S;
+
+	while (asked(fd) - before < n && seconds() < deadline)
+		sleep_ms(2);
+	return asked(fd) - before >= n;
+}
+
+/*
+ * khugepaged looks at every page of 2 MiB, asks of each whether it is young,
+ * and makes a huge page of them if one is; it looks again and again.
+ */
+static void start_khugepaged(void)
+{
+	if (write_file(THP "enabled", "madvise") ||
+	    write_file(KHUGEPAGED "scan_sleep_millisecs", "10") ||
+	    write_file(KHUGEPAGED "alloc_sleep_millisecs", "10") ||
+	    write_file(KHUGEPAGED "max_ptes_none", "0"))
+		skip("no khugepaged");
+}
+
+static void stop_khugepaged(void)
+{
+	write_file(KHUGEPAGED "scan_sleep_millisecs", "10000");
+	write_file(KHUGEPAGED "alloc_sleep_millisecs", "60000");
+	write_file(KHUGEPAGED "max_ptes_none", "511");
+	write_file(THP "enabled", "always");
+}
+
+/* Memory for a huge page; of the CPU's accesses nothing is known any more. */
+static char *idle_small_pages(int fd, size_t pages)
+{
+	char *p = map_tables(1);
+
+	cpu_stamp(p, pages, 1);
+	populate(fd, p, pages, 0);
+	forget_cpu_accesses();
+	return p;
+}
+
+/*
+ * The last page is missing, so that it never comes to a huge page. Whoever
+ * only asks leaves the marks for reclaim, which would take the pages for idle.
+ */
+TEST(g4_asking_leaves_the_mark, 30)
+{
+	int fd = attached();
+	uint64_t before;
+	char *p;
+
+	start_khugepaged();
+	p = idle_small_pages(fd, N - 1);
+	touch(fd, p, N - 1);
+	before = asked(fd);
+	ASSERT_EQ(madvise(p, MMU_HUGE, MADV_HUGEPAGE), 0, "madvise");
+	if (!asked_more(fd, before, 2 * (N - 1))) {
+		stop_khugepaged();
+		skip("khugepaged did not come by");
+	}
+	madvise(p, MMU_HUGE, MADV_NOHUGEPAGE);
+	stop_khugepaged();
+	EXPECT_EQ(count_accessed(fd, p, N - 1), N - 1,
+		  "each page is as young as it was");
+	EXPECT_EQ(present(fd, p, N - 1), N - 1, "and mirrored");
+	verify(fd, p, N - 1);
+}
+
+/*
+ * Nobody but the device has used one page of them; which one is all the same.
+ * That makes khugepaged try. (It asks again when it has told the notifier to
+ * drop the entries, and their marks: it gives up then.)
+ */
+static void one_is_young(int fd, size_t page)
+{
+	char *p = idle_small_pages(fd, N);
+	uint64_t before = asked(fd);
+	double deadline;
+
+	ASSERT_EQ(madvise(p, MMU_HUGE, MADV_HUGEPAGE), 0, "madvise");
+	if (!asked_more(fd, before, 2 * N)) {
+		stop_khugepaged();
+		skip("khugepaged did not come by");
+	}
+	EXPECT_EQ(present(fd, p, N), N, "idle pages it leaves alone");
+	touch(fd, p + page * MMU_PAGE, 1);
+	deadline = seconds() + DEADLINE_S;
+	while (mmu_entry(fd, p + page * MMU_PAGE) && seconds() < deadline)
+		sleep_ms(2);
+	EXPECT_EQ(present(fd, p, N), 0,
+		  "those that the device uses it wants to collapse (%zu)",
+		  page);
+	device_sees(fd, p, N, 1);
+	verify(fd, p, N);
+	munmap(p, MMU_HUGE);
+}
+
+/* Of the page behind them it has not asked. */
+static void neighbour_is_young(int fd)
+{
+	char *p = map_tables(2);
+	uint64_t before;
+
+	cpu_stamp(p, N + 1, 1);
+	populate(fd, p, N + 1, 0);
+	forget_cpu_accesses();
+	touch(fd, p + MMU_HUGE, 1);
+	before = asked(fd);
+	ASSERT_EQ(madvise(p, MMU_HUGE, MADV_HUGEPAGE), 0, "madvise");
+	EXPECT_EQ(asked_more(fd, before, 3 * N), true, "khugepaged has asked");
+	EXPECT_EQ(present(fd, p, N), N, "idle pages it leaves alone");
+	munmap(p, 2 * MMU_HUGE);
+}
+
+TEST(g4_use_by_the_device_is_told, 60)
+{
+	int fd = attached();
+
+	start_khugepaged();
+	one_is_young(fd, 0);
+	one_is_young(fd, N / 2 + 1);
+	one_is_young(fd, N - 1);
+	neighbour_is_young(fd);
+	stop_khugepaged();
+}
+
+/* --- the marks of one page ------------------------------------------------ */
+
+#define DAMON	"/sys/kernel/mm/damon/admin/kdamonds/"
+#define CONTEXT	DAMON "0/contexts/0/"
+
+/* DAMON watches what it is told to: here one page, for as long as it is on. */
+static int damon_watch(const char *p)
+{
+	int bad = write_file(DAMON "nr_kdamonds", "1");
+
+	bad |= write_file(DAMON "0/contexts/nr_contexts", "1");
+	bad |= write_file(CONTEXT "operations", "fvaddr");
+	bad |= write_file(CONTEXT "targets/nr_targets", "1");
+	bad |= write_file(CONTEXT "targets/0/pid_target", "%d", getpid());
+	bad |= write_file(CONTEXT "targets/0/regions/nr_regions", "1");
+	bad |= write_file(CONTEXT "targets/0/regions/0/start", "%lu",
+			  (unsigned long)p);
+	bad |= write_file(CONTEXT "targets/0/regions/0/end", "%lu",
+			  (unsigned long)p + MMU_PAGE);
+	bad |= write_file(CONTEXT "monitoring_attrs/intervals/sample_us",
+			  "5000");
+	bad |= write_file(CONTEXT "monitoring_attrs/intervals/aggr_us",
+			  "100000");
+	return bad ? bad : write_file(DAMON "0/state", "on");
+}
+
+/*
+ * Its own mark is taken away, and the others keep what they have; but for the
+ * next page: DAMON asks for any byte of the page, and a page's length from it.
+ */
+static void marks_of_the_others(int fd, char *p, size_t page)
+{
+	size_t i;
+
+	for (i = 0; i < N; i++)
+		if (i != page && i != page + 1)
+			ASSERT_EQ(count_accessed(fd, p + i * MMU_PAGE, 1), 1,
+				  "page %zu has its mark, asked for %zu", i,
+				  page);
+}
+
+TEST(g4_aging_is_of_one_page, 30)
+{
+	static const size_t at[] = { 255, 511 };
+	int fd = attached();
+	uint64_t before;
+	char *p;
+	size_t i;
+
+	p = idle_small_pages(fd, N);
+	for (i = 0; i < sizeof(at) / sizeof(*at); i++) {
+		touch(fd, p, N);
+		before = asked(fd);
+		if (damon_watch(p + at[i] * MMU_PAGE))
+			skip("this kernel has no DAMON");
+		EXPECT_EQ(asked_more(fd, before, 3), true, "DAMON has asked");
+		write_file(DAMON "0/state", "off");
+		write_file(DAMON "nr_kdamonds", "0");
+		EXPECT_EQ(mmu_entry(fd, p + at[i] * MMU_PAGE),
+			  MY_MMU_ENTRY_PRESENT, "the mark of page %zu is gone",
+			  at[i]);
+		marks_of_the_others(fd, p, at[i]);
+	}
+	verify(fd, p, N);
+}
+
+/* A huge page is asked for as one: each entry of it has its mark taken. */
+TEST(g4_aging_of_a_huge_page, 30)
+{
+	int fd = attached(), ret;
+	uint64_t before;
+	char *p;
+
+	p = map_thp();
+	populate(fd, p, N, 0);
+	touch(fd, p, N);
+	forget_cpu_accesses();
+	before = asked(fd);
+	ret = damon_watch(p);
+	if (!ret) {
+		EXPECT_EQ(asked_more(fd, before, 3), true, "DAMON has asked");
+		write_file(DAMON "0/state", "off");
+		write_file(DAMON "nr_kdamonds", "0");
+		EXPECT_EQ(present(fd, p, N), N, "and changed nothing");
+	} else if (have_swap()) {
+		madvise(p, MMU_HUGE, MADV_PAGEOUT);
+		if (asked(fd) == before)
+			skip("no DAMON here, and pageout does not ask");
+	} else {
+		skip("no DAMON here, and no swap");
+	}
+	EXPECT_EQ(count_accessed(fd, p, N), 0, "no mark is left");
+	verify(fd, p, N);
+}
+
+/* Reclaim of one page asks for it, too, on kernels that heed the answer. */
+TEST(g4_reclaim_asks_for_one_page, 30)
+{
+	static const size_t at[] = { 0, 7, 511 };
+	int fd = attached();
+	uint64_t before;
+	char *p;
+	size_t i;
+
+	if (!have_swap())
+		skip("no swap");
+	stay_on_one_cpu();
+	p = idle_small_pages(fd, N);
+	for (i = 0; i < sizeof(at) / sizeof(*at); i++) {
+		touch(fd, p, N);
+		forget_cpu_accesses();
+		before = asked(fd);
+		ASSERT_EQ(madvise(p + at[i] * MMU_PAGE, MMU_PAGE, MADV_PAGEOUT),
+			  0, "pageout");
+		if (asked(fd) == before)
+			skip("this kernel pages out without asking");
+		EXPECT_EQ(mmu_entry(fd, p + at[i] * MMU_PAGE) &
+			  MY_MMU_ENTRY_ACCESSED, 0, "no mark on page %zu",
+			  at[i]);
+		EXPECT_EQ(count_accessed(fd, p, N), N - 1,
+			  "all others have one");
+	}
+	verify(fd, p, N);
 }

@@ -298,3 +298,30 @@ TEST(g10_evict_beside_the_aliases_of_another_page, 60)
 	note("%ld us beside %ld others, %ld us alone", beside, MANY, alone);
 	EXPECT_LT(beside, 8 * alone, "it takes about as long");
 }
+
+#define CROWD	6000	/* aliases: more than an empty shard keeps room for */
+
+/* Aliases of a page are in one shard, which grows, and shrinks when they go. */
+TEST(g10_index_follows_its_entries, 60)
+{
+	int fd = attached(), memfd = make_memfd(1), i;
+	char *p = map_reserve(CROWD * MMU_PAGE, MMU_PAGE);
+	uint64_t full, empty;
+
+	for (i = 0; i < CROWD; i++)
+		ASSERT_EQ(mmap(p + i * MMU_PAGE, MMU_PAGE, RW,
+			       MAP_SHARED | MAP_FIXED, memfd, 0) != MAP_FAILED,
+			  true, "address %d", i);
+	populate(fd, p, CROWD, WRITE);
+	full = stats_of(fd).bytes;
+	EXPECT_EQ(mmu_evict(fd, p), 1, "evict the one page");
+	EXPECT_EQ(present(fd, p, CROWD), 0, "no alias is left");
+	empty = stats_of(fd).bytes;
+	note("%llu bytes with %d entries, %llu with none",
+	     (unsigned long long)full, CROWD, (unsigned long long)empty);
+	EXPECT_GE(full - empty, 2048 * sizeof(void *),
+		  "the shard has given most of its buckets back");
+	device_stamp(fd, p, 1, 1);
+	device_sees(fd, p, 1, 1);
+	verify(fd, p, 1);
+}

@@ -7,6 +7,7 @@
  * where they stood, and the entry must be as it was.
  */
 #include <errno.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
@@ -15,20 +16,51 @@
 #include "common.h"
 
 #define N		4
-#define TASK_TOP	0x7ffffffff000ull	/* user space ends */
 #define KERNEL		0xffff888000000000ull
 #define NON_CANONICAL	0x8000000000000000ull
 #define ALL_ONES	(~0ull)
 
 /* A row says "p" for the address of the test's own memory. */
 #define AT(off)		((off) | 1ull << 62)
+#define TAGGED(off)	AT((off) | 1ull << 57)	/* a CPU may ignore it */
 #define IS_AT(a)	((a) >> 62 == 1)
+/* And this for where user space ends, which is the CPU's business. */
+#define TASK_TOP	(3ull << 60)
+#define IS_AT_TOP(a)	((a) >> 61 == 1)
 
 static char *p;		/* N populated pages, then a hole */
 
+static bool in_user_space(__u64 page)
+{
+	void *at = (void *)(uintptr_t)page;
+
+	if (mmap(at, MMU_PAGE, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS |
+		 MAP_FIXED_NOREPLACE, -1, 0) == MAP_FAILED)
+		return errno == EEXIST;
+	munmap(at, MMU_PAGE);
+	return true;
+}
+
+/* A power of two; on x86 less its last page. */
+static __u64 task_top(void)
+{
+	static __u64 top;
+	unsigned int bits, spare;
+
+	for (bits = 57; !top && bits > 32; bits--)
+		for (spare = 0; !top && spare <= 1; spare++)
+			if (in_user_space((1ull << bits) -
+					  (1 + spare) * MMU_PAGE))
+				top = (1ull << bits) - spare * MMU_PAGE;
+	ASSERT_NE(top, 0, "user space ends somewhere");
+	return top;
+}
+
 static __u64 place(__u64 a)
 {
-	return IS_AT(a) ? (uintptr_t)p + (a & ~(1ull << 62)) : a;
+	if (IS_AT(a))
+		return (uintptr_t)p + (a & ~(1ull << 62));
+	return IS_AT_TOP(a) ? a - TASK_TOP + task_top() : a;
 }
 
 struct fixed {
@@ -96,7 +128,8 @@ static const struct populate_row populate_rows[] = {
 	{ "length not aligned", AT(0), 4097, 0, 0, -EINVAL },
 	{ "length below a page", AT(0), 1, 0, 0, -EINVAL },
 	{ "empty", AT(0), 0, 0, 0, -EINVAL },
-	{ "flag bit 1", AT(0), 4096, 2, 0, -EINVAL },
+	{ "flag bit 2", AT(0), 4096, 4, 0, -EINVAL },
+	{ "flag bit 2 with those below", AT(0), 4096, 7, 0, -EINVAL },
 	{ "flag bit 31", AT(0), 4096, 1u << 31, 0, -EINVAL },
 	{ "batch above the limit", AT(0), 4096, 0, 513, -EINVAL },
 	{ "batch of all ones", AT(0), 4096, 0, ~0u, -EINVAL },
@@ -109,8 +142,12 @@ static const struct populate_row populate_rows[] = {
 	{ "vsyscall page", 0xffffffffff600000ull, 4096, 0, 0, -EFAULT },
 	{ "last page of all", -4096ull, 4096, 0, 0, -EFAULT },
 	{ "non-canonical", NON_CANONICAL, 4096, 0, 0, -EFAULT },
+	{ "tagged address", TAGGED(0), 4096, 0, 0, -EFAULT },
 	{ "hole behind the memory", AT(N * 4096), 4096, 0, 0, -EFAULT },
 	{ "page 0", 0, 4096, 0, 0, -EFAULT },
+	{ "hole, without faults", AT(N * 4096), 4096, 2, 0, -EFAULT },
+	{ "kernel address, without faults", KERNEL, 4096, 2, 0, -EFAULT },
+	{ "page 0, without faults", 0, 4096, 2, 0, -EFAULT },
 };
 
 static void try_populate(int fd, unsigned long cmd,
@@ -153,6 +190,7 @@ static const struct access_row access_rows[] = {
 	{ "kernel address", KERNEL, AT(4096), 8, -EFAULT },
 	{ "where user space ends", TASK_TOP, AT(4096), 8, -EFAULT },
 	{ "non-canonical", NON_CANONICAL, AT(4096), 8, -EFAULT },
+	{ "tagged address", TAGGED(0), AT(4096), 8, -EFAULT },
 	{ "hole", AT(N * 4096), AT(4096), 8, -EFAULT },
 	{ "page 0", 0, AT(4096), 8, -EFAULT },
 	{ "buffer in the kernel", AT(0), KERNEL, 8, -EFAULT },
@@ -201,6 +239,7 @@ static const struct verify_row verify_rows[] = {
 	{ "empty", AT(0), 0, -EINVAL },
 	{ "wraps", AT(0), -4096ull, -EFAULT },
 	{ "kernel address", KERNEL, 4096, -EFAULT },
+	{ "tagged address", TAGGED(0), 4096, -EFAULT },
 	{ "ends above user space", TASK_TOP - 4096, 8192, -EFAULT },
 };
 
@@ -208,6 +247,7 @@ TEST(g9_verify_refuses_bad_arguments, 10)
 {
 	struct fixed before;
 	int fd = setup(&before);
+	struct my_mmu_verify v;
 	size_t i;
 
 	for (i = 0; i < sizeof(verify_rows) / sizeof(*verify_rows); i++) {
@@ -220,6 +260,8 @@ TEST(g9_verify_refuses_bad_arguments, 10)
 			  r->what);
 		check_unchanged(fd, &before, r->what);
 	}
+	EXPECT_EQ(mmu_verify(fd, NULL, 4096, &v), 0,
+		  "the first page is of user space like any other");
 }
 
 /* What a call tells is not what was there before it failed. */
@@ -240,6 +282,77 @@ TEST(g9_results_are_written_on_error_too, 10)
 		  v.first_bad, 0, "verify has counted nothing");
 }
 
+/* Nor where it succeeds: each is written anew. */
+TEST(g9_results_are_written_each_time, 10)
+{
+	struct my_mmu_populate a = { .populated = 77, .retries = 77 };
+	struct my_mmu_access r = { .done = 77, .faults = 77 };
+	struct my_mmu_evict e = { .walked = 77 };
+	struct fixed before;
+	int fd = setup(&before);
+	char byte;
+
+	a.addr = (uintptr_t)p;
+	a.len = MMU_PAGE;
+	EXPECT_EQ(mmu_ioctl(fd, MY_MMU_POPULATE, &a), 0, "populate");
+	EXPECT_EQ(a.populated, 1, "one page");
+	EXPECT_EQ(a.retries, 0, "at once");
+	a.len = 1;
+	EXPECT_EQ(mmu_ioctl(fd, MY_MMU_POPULATE, &a), -EINVAL, "populate");
+	EXPECT_EQ(a.populated, 0, "no page");
+	a.retries = 77;
+	EXPECT_EQ(mmu_ioctl(fd, MY_MMU_GUP_FLOOR, &a), -EINVAL, "floor");
+	EXPECT_EQ(a.retries, 0, "no batch");
+	r.addr = (uintptr_t)p;
+	r.buf = (uintptr_t)&byte;
+	r.len = 1;
+	EXPECT_EQ(mmu_ioctl(fd, MY_MMU_READ, &r), 0, "read");
+	EXPECT_EQ(r.done, 1, "one byte");
+	EXPECT_EQ(r.faults, 0, "which was there");
+	r.faults = 77;
+	r.addr = KERNEL;
+	EXPECT_EQ(mmu_ioctl(fd, MY_MMU_WRITE, &r), -EFAULT, "write");
+	EXPECT_EQ(r.done + r.faults, 0, "nothing");
+	e.addr = KERNEL;
+	EXPECT_EQ(mmu_ioctl(fd, MY_MMU_EVICT, &e), -EFAULT, "evict");
+	EXPECT_EQ(e.walked, 0, "nothing");
+	e.walked = 77;
+	e.addr = (uintptr_t)p + N * MMU_PAGE;
+	EXPECT_EQ(mmu_ioctl(fd, MY_MMU_EVICT, &e), -EFAULT, "evict a hole");
+	EXPECT_EQ(e.walked, 0, "nothing");
+}
+
+/* The last of what is allowed is allowed. */
+TEST(g9_limits_are_included, 10)
+{
+	char *top = (char *)task_top() - MMU_PAGE, *q;
+	struct fixed before;
+	int fd = setup(&before);
+	uint64_t done;
+
+	EXPECT_EQ(mmu_configure(fd, MY_MMU_SHOOTDOWN_MAX_US), 0, "the slowest");
+	EXPECT_EQ(mmu_configure(fd, 0), 0, "the fastest");
+	EXPECT_EQ(mmu_populate_batch(fd, p, MMU_PAGE, 0, MY_MMU_BATCH_MAX,
+				     &done, NULL), 0, "the largest batch");
+	EXPECT_EQ(mmu_populate_batch(fd, p, MMU_PAGE, 0, 1, &done, NULL), 0,
+		  "the smallest");
+	EXPECT_GE(mmu_entry(fd, top + MMU_PAGE - 1), 0, "the last byte");
+	q = mmap(top, MMU_PAGE, PROT_READ | PROT_WRITE, MAP_PRIVATE |
+		 MAP_ANONYMOUS | MAP_FIXED_NOREPLACE, -1, 0);
+	if (q != top)
+		skip("the last page of user space is not to be had");
+	cpu_stamp(top, 1, 1);
+	populate(fd, top, 1, WRITE);
+	device_sees(fd, top, 1, 1);
+	device_stamp(fd, top, 1, 2);
+	cpu_sees(top, 1, 2);
+	EXPECT_EQ(mmu_evict(fd, top), 1, "it can be evicted");
+	populate(fd, top, 1, WRITE);
+	verify(fd, top, 1);
+	ASSERT_EQ(munmap(top, MMU_PAGE), 0, "munmap");
+	EXPECT_EQ(mmu_entry(fd, top), 0, "and goes");
+}
+
 /* What is left: one call each. */
 TEST(g9_other_calls_refuse_bad_arguments, 10)
 {
@@ -253,7 +366,7 @@ TEST(g9_other_calls_refuse_bad_arguments, 10)
 		  "query: reserved must be zero");
 	EXPECT_EQ(mmu_entry(fd, (void *)KERNEL), -EFAULT,
 		  "query: kernel address");
-	EXPECT_EQ(mmu_entry(fd, (void *)TASK_TOP), -EFAULT,
+	EXPECT_EQ(mmu_entry(fd, (void *)place(TASK_TOP)), -EFAULT,
 		  "query: where user space ends");
 	EXPECT_EQ(mmu_entry(fd, (void *)NON_CANONICAL), -EFAULT,
 		  "query: non-canonical");
@@ -325,4 +438,30 @@ TEST(populate_stops_at_a_hole, 10)
 	EXPECT_LE(done, 5, "the count never goes beyond the hole");
 	EXPECT_GE(present(fd, p, 5), (long)done, "what is counted is there");
 	verify(fd, p, 5);
+}
+
+/*
+ * Whoever fills in structures of the uapi and whoever uses the wrappers must
+ * not need casts for it: this test is that it compiles without a warning.
+ */
+TEST(numbers_of_either_type_go_out, 10)
+{
+	struct my_mmu_populate a = { 0 };
+	struct my_mmu_query q = { 0 };
+	uint64_t done, retries, pfn;
+	int fd = attached();
+	char text[64];
+
+	p = map_private(N);
+	EXPECT_EQ(mmu_populate_batch(fd, p, N * MMU_PAGE, WRITE, 0,
+				     &a.populated, &a.retries), 0, "uapi");
+	EXPECT_EQ(mmu_populate_batch(fd, p, N * MMU_PAGE, WRITE, 0, &done,
+				     &retries), 0, "stdint");
+	EXPECT_EQ(done, N, "this many");
+	EXPECT_EQ(a.populated, N, "in either");
+	EXPECT_EQ(mmu_query(fd, p, &q.flags, &q.pfn), 0, "uapi");
+	EXPECT_EQ(mmu_query(fd, p, NULL, &pfn), 0, "stdint");
+	EXPECT_EQ(pfn, q.pfn, "the same frame");
+	snprintf(text, sizeof(text), "%llu", a.populated);
+	EXPECT_EQ(strcmp(text, "4"), 0, "printed as a number");
 }

@@ -4,6 +4,8 @@
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <stdio.h>
+#include <sys/ptrace.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -134,16 +136,43 @@ SCENARIO(private_file, 10)
 	cpu_sees(shared, 4 * N, 1);
 }
 
+/*
+ * A kernel with CONFIG_PROC_MEM_FORCE_PTRACE (Debian's 7.3; an option since
+ * 6.12) lets a tracer of the process overrule a mapping's permissions, and
+ * nobody else.
+ */
+static void debugger_writes(pid_t traced, const char *where)
+{
+	char path[32];
+	int mem;
+
+	ASSERT_EQ(ptrace(PTRACE_SEIZE, traced, 0, 0), 0, "PTRACE_SEIZE");
+	snprintf(path, sizeof(path), "/proc/%d/mem", traced);
+	mem = open(path, O_RDWR | O_CLOEXEC);
+	ASSERT_GE(mem, 0, "open %s", path);
+	ASSERT_EQ(pwrite(mem, "x", 1, (uintptr_t)where), 1, "pwrite");
+	_exit(0);
+}
+
 /* A debugger's write to memory that is read-only. */
 SCENARIO(write_by_force, 10)
 {
-	int fd = recorded(), mem = open("/proc/self/mem", O_RDWR | O_CLOEXEC);
+	int fd = recorded();
 	char *p = mirrored(fd, map_private(N), N);
+	pid_t pid;
 
+	gate_init(&go);
 	EXPECT_EQ(mprotect(p, N * MMU_PAGE, PROT_READ), 0, "mprotect");
 	populate(fd, p, N, 0);
-	step("/proc/self/mem writes page 2, that is read-only and ours");
-	EXPECT_EQ(pwrite(mem, "x", 1, (uintptr_t)at(p, 2) + 100), 1, "pwrite");
+	ASSERT_EQ(madvise(p, N * MMU_PAGE, MADV_DONTFORK), 0, "all ours");
+	pid = spawn();
+	if (!pid) {
+		wait_at(&go);
+		debugger_writes(getppid(), at(p, 2) + 100);
+	}
+	step("a debugger writes page 2, that is read-only and ours");
+	pass(&go);
+	join(pid);
 	recorded_all();
 	EXPECT_EQ(at(p, 2)[100], 'x', "it was written");
 	device_sees(fd, p, N, 1);

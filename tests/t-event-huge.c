@@ -12,10 +12,6 @@
 #define N	16
 #define ALL	(MMU_HUGE / MMU_PAGE)
 
-#ifndef MADV_COLLAPSE
-#define MADV_COLLAPSE	25
-#endif
-
 #define THP	"/sys/kernel/mm/transparent_hugepage/enabled"
 
 static char *thp(int fd)
@@ -116,19 +112,13 @@ SCENARIO(thp_fork, 20)
 
 SCENARIO(thp_split, 20)
 {
-	int fd = recorded(), tries, ret;
+	int fd = recorded(), ret;
 	char *p = thp(fd);
 
 	step("split_huge_pages in debugfs");
-	/* It lets be what somebody else has a hold of just now. */
-	for (tries = 0; tries < 50 && is_thp(p); tries++) {
-		ret = write_file("/sys/kernel/debug/split_huge_pages",
-				 "%d,%#lx,%#lx", getpid(), (unsigned long)p,
-				 (unsigned long)p + MMU_HUGE);
-		if (ret)
-			cannot("split_huge_pages: %s", strerror(-ret));
-		sleep_ms(tries);
-	}
+	ret = split_thp(p);
+	if (ret)
+		cannot("split_huge_pages: %s", strerror(-ret));
 	recorded_all();
 	EXPECT_EQ(is_thp(p), 0, "it is split");
 	device_sees(fd, p, ALL, 1);
@@ -146,10 +136,10 @@ SCENARIO(collapse, 20)
 	madvise(p, MMU_HUGE, MADV_HUGEPAGE);
 	step("MADV_COLLAPSE");
 	ret = madvise(p, MMU_HUGE, MADV_COLLAPSE) ? -errno : 0;
+	recorded_all();			/* before khugepaged wakes up */
 	write_file(THP, "always");
 	if (ret)
 		cannot("MADV_COLLAPSE: %s", strerror(-ret));
-	recorded_all();
 	EXPECT_EQ(is_thp(p), 1, "a huge page");
 	poison_free_memory();
 	device_sees(fd, p, ALL, 1);

@@ -187,13 +187,6 @@ SCENARIO(passed_handle, 10)
 
 /* --- the reaper ----------------------------------------------------------- */
 
-#ifndef SYS_pidfd_open
-#define SYS_pidfd_open		434
-#endif
-#ifndef SYS_process_mrelease
-#define SYS_process_mrelease	448
-#endif
-
 /*
  * Out of its CPU quota when the signal comes, lest it exits by itself. A new
  * period may begin at any time, and what another CPU has left over may come.

@@ -12,36 +12,14 @@
 
 #define N	4
 
-#ifndef MADV_SOFT_OFFLINE
-#define MADV_SOFT_OFFLINE	101
-#endif
-#ifndef MADV_HWPOISON
-#define MADV_HWPOISON		100
-#endif
 #define MPOL_BIND	2
 #define MPOL_MF_MOVE	2
 
 /* --- between NUMA nodes --------------------------------------------------- */
 
-static void move_to_node(char *p, size_t pages, int node)
-{
-	int nodes[N], status[N];
-	void *address[N];
-	size_t i;
-
-	for (i = 0; i < pages; i++) {
-		address[i] = at(p, i);
-		nodes[i] = node;
-	}
-	ASSERT_EQ(syscall(SYS_move_pages, 0, pages, address, nodes, status,
-			  MPOL_MF_MOVE), 0, "move_pages");
-	for (i = 0; i < pages; i++)
-		ASSERT_EQ(status[i], node, "page %zu is there", i);
-}
-
 static void need_two_nodes(void)
 {
-	if (access("/sys/devices/system/node/node1", F_OK))
+	if (!two_nodes())
 		cannot("one NUMA node only");
 }
 

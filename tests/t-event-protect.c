@@ -56,6 +56,7 @@ SCENARIO(silent_advice, 10)
 
 SCENARIO(clear_refs_soft_dirty, 10)
 {
+	bool bits = have_soft_dirty();
 	int fd = recorded();
 	char *p = mirrored(fd, map_private(N), N);
 
@@ -66,8 +67,9 @@ SCENARIO(clear_refs_soft_dirty, 10)
 	step("the CPU writes page 2");
 	cpu_stamp(at(p, 2), 1, 2);
 	recorded_all();
-	EXPECT_EQ(pagemap(at(p, 2)) >> 55 & 1, 1, "page 2 is soft-dirty");
-	EXPECT_EQ(pagemap(at(p, 3)) >> 55 & 1, 0, "page 3 is not");
+	EXPECT_EQ(!!(pagemap(at(p, 2)) & PM_SOFT_DIRTY), bits,
+		  "page 2 is soft-dirty, where the kernel has such bits");
+	EXPECT_EQ(pagemap(at(p, 3)) & PM_SOFT_DIRTY, 0, "page 3 is not");
 	agree_and_write(fd, p, N);
 }
 
@@ -119,7 +121,8 @@ static void uffd_protect(int uffd, char *p, size_t pages, __u64 mode)
 
 SCENARIO(uffd_writeprotect, 10)
 {
-	int fd = recorded(), uffd = uffd_open(0, "protect");
+	int fd = recorded();
+	int uffd = uffd_open(UFFD_FEATURE_PAGEFAULT_FLAG_WP, "protect");
 	char *p = mirrored(fd, map_private(N), N);
 
 	step("UFFDIO_REGISTER for write protection");

@@ -12,10 +12,6 @@
 #define N	4
 #define MANY	64
 
-#ifndef MADV_PAGEOUT
-#define MADV_PAGEOUT	21
-#endif
-
 static void need_swap(void)
 {
 	if (!have_swap())

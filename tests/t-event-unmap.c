@@ -69,6 +69,30 @@ SCENARIO(madv_free, 10)
 	agree_and_write(fd, p, N);
 }
 
+/* Since 6.13: pages that nobody may touch, without a VMA of their own. */
+SCENARIO(madv_guard, 10)
+{
+	int fd = recorded();
+	char *p = mirrored(fd, map_private(N), N);
+
+	step("MADV_GUARD_INSTALL on pages 2 to 5");
+	if (madvise(at(p, 2), 4 * MMU_PAGE, MADV_GUARD_INSTALL))
+		cannot("no MADV_GUARD_INSTALL");
+	step("MADV_GUARD_REMOVE");
+	EXPECT_EQ(madvise(at(p, 2), 4 * MMU_PAGE, MADV_GUARD_REMOVE), 0,
+		  "madvise");
+	recorded_all();
+	device_sees_zeros(fd, at(p, 2), 4);
+	EXPECT_EQ(madvise(at(p, 2), 4 * MMU_PAGE, MADV_GUARD_INSTALL), 0,
+		  "madvise");
+	device_cannot_read(fd, at(p, 2), 4);
+	device_cannot_write(fd, at(p, 2), 4);
+	agree(fd, p, N);
+	EXPECT_EQ(madvise(at(p, 2), 4 * MMU_PAGE, MADV_GUARD_REMOVE), 0,
+		  "madvise");
+	agree_and_write(fd, p, N);
+}
+
 /* --- mremap --------------------------------------------------------------- */
 
 /* A place to go to, with nothing there. */

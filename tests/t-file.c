@@ -7,6 +7,7 @@
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/mount.h>
@@ -140,7 +141,7 @@ static void disk_holds(int file, unsigned int gen)
  * Write-back makes ptes read-only and clean, and the device with them: its
  * next write must fault, or the kernel never learns that the page is dirty.
  */
-TEST_BOTH_MODES(g7_device_writes_reach_the_disk, 20)
+TEST_ON_DISKS(g7_device_writes_reach_the_disk, 20)
 {
 	struct my_mmu_stats s;
 	int fd, file;
@@ -159,8 +160,41 @@ TEST_BOTH_MODES(g7_device_writes_reach_the_disk, 20)
 	disk_holds(file, 2);
 }
 
+/* On the disk now, whatever the page cache holds and believes to be clean. */
+static void disk_has(int file, unsigned int gen)
+{
+	char path[64], *buf = map_private(N);
+	int direct;
+
+	snprintf(path, sizeof(path), "/proc/self/fd/%d", file);
+	direct = open(path, O_RDONLY | O_DIRECT | O_CLOEXEC);
+	ASSERT_GE(direct, 0, "open for direct reading");
+	ASSERT_EQ(pread(direct, buf, N * MMU_PAGE, 0), N * MMU_PAGE, "pread");
+	close(direct);
+	cpu_sees(buf, N, gen);
+}
+
+/*
+ * Those of the CPU, too: it may write again only when the ptes were made clean,
+ * by the function that the chain's stands in front of.
+ */
+TEST_ON_DISKS(g7_cpu_writes_reach_the_disk_again, 20)
+{
+	int fd, file;
+	char *p = setup_on_disk(&fd, &file);
+	unsigned int gen;
+
+	for (gen = 1; gen <= 3; gen++) {
+		populate(fd, p, N, 0);
+		cpu_stamp(p, N, gen);
+		ASSERT_EQ(fsync(file), 0, "fsync");
+		disk_has(file, gen);
+	}
+	verify(fd, p, N);
+}
+
 /* Dirty by the device alone, never by the CPU, then unmapped. */
-TEST_BOTH_MODES(g7_device_writes_survive_munmap, 20)
+TEST_ON_DISKS(g7_device_writes_survive_munmap, 20)
 {
 	int fd, file;
 	char *p = setup_on_disk(&fd, &file);
@@ -172,7 +206,7 @@ TEST_BOTH_MODES(g7_device_writes_survive_munmap, 20)
 	disk_holds(file, 3);
 }
 
-TEST(g1_truncate_on_disk, 20)
+TEST_ON_DISKS(g1_truncate_on_disk, 20)
 {
 	int fd, file;
 	char *p = setup_on_disk(&fd, &file);

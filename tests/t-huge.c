@@ -12,10 +12,6 @@
 #define N	16
 #define ALL	(MMU_HUGE / MMU_PAGE)
 
-#ifndef MADV_COLLAPSE
-#define MADV_COLLAPSE	25
-#endif
-
 /* One huge page's worth of addresses in 4 KiB entries: one leaf table. */
 static void huge_memory(int fd, char *p)
 {
@@ -35,21 +31,6 @@ static void huge_memory(int fd, char *p)
 	cpu_stamp(p + MMU_HUGE - N * MMU_PAGE, N, 3);
 	device_sees(fd, p + MMU_HUGE - N * MMU_PAGE, N, 3);
 	verify(fd, p, N);
-}
-
-static char *map_thp(void)
-{
-	char *p = map_reserve(MMU_HUGE, MMU_HUGE);
-
-	p = mmap(p, MMU_HUGE, PROT_READ | PROT_WRITE,
-		 MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0);
-	ASSERT_NE(p, MAP_FAILED, "mmap");
-	if (madvise(p, MMU_HUGE, MADV_HUGEPAGE))
-		skip("this kernel has no transparent huge pages");
-	cpu_stamp(p, ALL, 1);
-	if (!is_thp(p))
-		skip("no transparent huge page to be had");
-	return p;
 }
 
 TEST(g3_transparent_huge_page, 20)

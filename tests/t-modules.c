@@ -16,9 +16,14 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include "faults.h"
 #include "race.h"
 
 #define N	32
+#define GOOD_LOADS	8
+#define FTRACE_ENABLED	"/proc/sys/kernel/ftrace_enabled"
+#define DEBUGFS		"/sys/kernel/debug/my_mmu"
+#define KPROBE_EVENTS	"/sys/kernel/tracing/kprobe_events"
 
 /* As they depend on each other: users first. */
 static const char *const modules[] = {
@@ -67,14 +72,19 @@ static void find_modules(glob_t *files)
 		skip("the modules are not in %s", pattern);
 }
 
-static void load(const char *path)
+static int try_load(const char *path, const char *arguments)
 {
-	int fd = open(path, O_RDONLY);
+	int fd = open(path, O_RDONLY), ret;
 
 	ASSERT_GE(fd, 0, "open %s", path);
-	ASSERT_EQ(syscall(SYS_finit_module, fd, "", 0) ? -errno : 0, 0,
-		  "load %s", path);
+	ret = syscall(SYS_finit_module, fd, arguments, 0) ? -errno : 0;
 	close(fd);
+	return ret;
+}
+
+static void load(const char *path)
+{
+	ASSERT_EQ(try_load(path, ""), 0, "load %s", path);
 }
 
 static void load_all(const glob_t *files)
@@ -85,13 +95,19 @@ static void load_all(const glob_t *files)
 		load(files->gl_pathv[i]);
 }
 
-static void load_one(const glob_t *files, const char *module)
+static const char *path_of(const glob_t *files, const char *module)
 {
 	size_t i;
 
 	for (i = 0; i < files->gl_pathc; i++)
 		if (strstr(files->gl_pathv[i], module))
-			load(files->gl_pathv[i]);
+			return files->gl_pathv[i];
+	skip("there is no file of %s", module);
+}
+
+static void load_one(const glob_t *files, const char *module)
+{
+	load(path_of(files, module));
 }
 
 static void use_all(void)
@@ -151,6 +167,34 @@ TEST_ONCE("modules", g5_open_handle_holds_the_driver, 20)
 	use_all();
 }
 
+static bool exists(const char *path)
+{
+	return !access(path, F_OK);
+}
+
+/* Who opens a file that was left behind runs code that is gone. */
+TEST_ONCE("modules", g5_unload_takes_the_files_along, 20)
+{
+	glob_t files;
+	int i;
+
+	find_modules(&files);
+	if (!exists(DEBUGFS))
+		skip("debugfs is not mounted");
+	EXPECT_EQ(exists(DEBUGFS "/stats"), true, "a file of the driver");
+	EXPECT_EQ(exists(DEBUGFS "/variants"), true, "another");
+	for (i = 0; i < MODULES - 1; i++)
+		ASSERT_EQ(unload_patiently(modules[i]), 0, "unload %s",
+			  modules[i]);
+	EXPECT_EQ(exists(DEBUGFS "/stats"), false, "gone with the driver");
+	EXPECT_EQ(exists(DEBUGFS "/variants"), false, "likewise");
+	EXPECT_EQ(exists(DEBUGFS), true, "the chain has the folder");
+	ASSERT_EQ(unload_patiently("mmu_rmap"), 0, "unload the chain");
+	EXPECT_EQ(exists(DEBUGFS), false, "gone with the chain");
+	load_all(&files);
+	use_all();
+}
+
 /* Unload at once when the last user goes: callbacks are still on their way. */
 TEST_ONCE("modules", g5_unload_behind_the_last_user, 60)
 {
@@ -201,6 +245,178 @@ TEST_ONCE("modules", g5_unload_under_reclaim, 60)
 		load_all(&files);
 	}
 	kill_and_reap(pid);
+	use_all();
+}
+
+/* --- loading that fails --------------------------------------------------- */
+
+/* The same module, called otherwise; what it registers keeps its name. */
+static int load_renamed(const char *path, const char *name)
+{
+	int fd = open(path, O_RDONLY), ret;
+	size_t size = lseek(fd, 0, SEEK_END), len = strlen(name);
+	char *image, *at;
+
+	image = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE, fd, 0);
+	ASSERT_NE(image, MAP_FAILED, "map %s", path);
+	for (at = image; (at = memmem(at, image + size - at, name, len)); at++)
+		at[len - 1] ^= 1;
+	ret = syscall(SYS_init_module, image, size, "") ? -errno : 0;
+	munmap(image, size);
+	close(fd);
+	return ret;
+}
+
+/* The counters of the driver, not those of the chain, which the VM moves. */
+TEST_ONCE("modules", stats_begin_at_zero, 20)
+{
+	struct my_mmu_stats s, zero = { .mmus = 0 };
+	glob_t files;
+	int fd;
+
+	find_modules(&files);
+	unload_all();
+	load_all(&files);
+	fd = mmu_open();
+	ASSERT_GE(fd, 0, "open");
+	s = stats_of(fd);
+	close(fd);
+	s.rmap_hooked = 0;
+	s.rmap_walks = 0;
+	s.rmap_filtered = 0;
+	s.rmap_hook_active = 0;
+	EXPECT_EQ(memcmp(&s, &zero, sizeof(s)), 0, "all of them");
+}
+
+/*
+ * Two modules of one variant: the second must not be there half, its notifier
+ * on the chain, say, which has no code any more. Walk the chain.
+ */
+TEST_ONCE("modules", g5_one_variant_of_a_name, 20)
+{
+	char *p = map_private(N);
+	glob_t files;
+	int fd, i;
+
+	find_modules(&files);
+	for (i = 0; i < VARIANTS; i++)
+		EXPECT_EQ(load_renamed(path_of(&files, modules[i]), modules[i]),
+			  -EEXIST, "%s has registered its name", modules[i]);
+	fd = mmu_open_attached("spinlock", 0);
+	populate(fd, p, N, WRITE);
+	EXPECT_EQ(mmu_evict(fd, p), 1, "the chain runs");
+	EXPECT_EQ(mmu_entry(fd, p), 0, "through the first module");
+	close(fd);
+	use_all();
+}
+
+/* The chain is fed by hand only: reclaim is left to the range notifier. */
+TEST_ONCE("modules", g4_load_without_hook, 60)
+{
+	char *p = map_private(N);
+	glob_t files;
+	int fd, i;
+
+	find_modules(&files);
+	unload_all();
+	ASSERT_EQ(try_load(path_of(&files, "mmu_rmap"), "hook=0"), 0, "load");
+	for (i = MODULES - 2; i >= 0; i--)
+		load_one(&files, modules[i]);
+	for (i = 0; mmu_variants[i]; i++) {
+		fd = mmu_open_attached(mmu_variants[i],
+				       MY_MMU_ATTACH_RMAP_ONLY);
+		EXPECT_EQ(stats_of(fd).rmap_hook_active, 0, "no hook");
+		cpu_stamp(p, N, i + 1);
+		populate(fd, p, N, WRITE);
+		madvise(p, N * MMU_PAGE, MADV_PAGEOUT);
+		EXPECT_EQ(present(fd, p, N), N - count_swapped(p, N),
+			  "what is swapped out has no entry");
+		device_sees(fd, p, N, i + 1);
+		populate(fd, p, N, WRITE);
+		EXPECT_EQ(mmu_evict(fd, p), 1, "by hand the chain runs");
+		EXPECT_EQ(mmu_entry(fd, p), 0, "and zaps");
+		verify(fd, p, N);
+		close(fd);
+	}
+	unload_all();
+	load_all(&files);
+	use_all();
+}
+
+/* Each of three hooks can be refused: nothing is left of those before it. */
+TEST_ONCE("modules", g5_load_without_ftrace, 30)
+{
+	glob_t files;
+	int ret;
+
+	find_modules(&files);
+	unload_all();
+	if (write_file(FTRACE_ENABLED, "0")) {
+		load_all(&files);
+		skip("ftrace cannot be switched off here");
+	}
+	ret = try_load(path_of(&files, "mmu_rmap"), "");
+	write_file(FTRACE_ENABLED, "1");
+	EXPECT_EQ(ret, -EBUSY, "there is nothing to hook into");
+	EXPECT_EQ(unload("mmu_rmap"), -ENOENT, "the module is not there");
+	load_all(&files);
+	use_all();
+}
+
+/*
+ * Counts only what the module's own init asks for, not what the loader does. A
+ * module that loads all the same so often in a row is making files in debugfs,
+ * and goes without those that cannot be made.
+ */
+static unsigned int fail_each_load(const char *path, const char *name)
+{
+	unsigned int n = 0, failed = 0, good = 0;
+	bool more;
+	int ret;
+
+	faults_inside("do_one_initcall");
+	do {
+		fault_at(++n);
+		ret = try_load(path, "");
+		more = fault_end();
+		if (ret) {
+			good = 0;
+			failed++;
+			EXPECT_EQ(more, true, "load %s: %s", name,
+				  strerror(-ret));
+			EXPECT_EQ(unload(name), -ENOENT, "it is not there");
+		} else {
+			good++;
+			ASSERT_EQ(unload_patiently(name), 0, "unload %s", name);
+		}
+	} while (more && good < GOOD_LOADS);
+	faults_inside(NULL);
+	note("%s: %u of %u failures made loading fail", name, failed, n);
+	return failed;
+}
+
+/*
+ * Somebody else has a probe at a function that is to be found, so that finding
+ * it needs memory, too.
+ */
+TEST_ONCE("modules", g5_fault_loading, 120)
+{
+	glob_t files;
+
+	find_modules(&files);
+	faults_need();
+	unload_all();
+	EXPECT_EQ(write_file(KPROBE_EVENTS, "p:my_mmu_other folio_mkclean"), 0,
+		  "a probe");
+	EXPECT_GE(fail_each_load(path_of(&files, "mmu_rmap"), "mmu_rmap"), 3,
+		  "the filter, a probe, a hook");
+	load_one(&files, "mmu_rmap");
+	EXPECT_GE(fail_each_load(path_of(&files, "my_mmu_driver"),
+				 "my_mmu_driver"),
+		  1, "the device");
+	ASSERT_EQ(unload_patiently("mmu_rmap"), 0, "unload the chain");
+	EXPECT_EQ(write_file(KPROBE_EVENTS, "-:my_mmu_other"), 0, "no probe");
+	load_all(&files);
 	use_all();
 }
 

@@ -184,6 +184,33 @@ TEST(g4_race_chain_finds_it_unanswered, 20)
 }
 
 /*
+ *	discard A			the rmap chain, for A's page
+ *
+ *	start: zaps A
+ *					finds the page nowhere
+ *					waits for the device as well?
+ *	asks the device
+ *
+ * Not where nothing is left to the chain: then the VM has announced each
+ * address of a page that it takes, and waits there.
+ */
+TEST(g6_race_chain_leaves_waiting_to_the_range, 20)
+{
+	struct call evict = { .fn = do_evict }, first;
+	long slept;
+
+	race_begin(1);
+	evict.fd = attached();
+	discard_unanswered(&first, evict.fd);
+	slept = sleeps();
+	EXPECT_EQ(mmu_evict(evict.fd, first.p), 1, "the chain runs");
+	EXPECT_EQ(sleeps() - slept, 0, "and waits for nobody");
+	tp_release("start_zapped");
+	EXPECT_EQ(call_wait(&first), 0, "discard");
+	ASSERT_EQ(mmu_configure(evict.fd, 0), 0, "a fast device");
+}
+
+/*
  *	last detach			discard A
  *
  *	release: zaps all

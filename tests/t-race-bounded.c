@@ -3,7 +3,6 @@
  * t-race-bounded.c - G10: whoever waits or tries again comes to an end
  */
 #include <errno.h>
-#include <sched.h>
 #include <signal.h>
 #include <sys/mman.h>
 #include <sys/wait.h>
@@ -121,31 +120,118 @@ TEST(g10_race_no_memory_for_the_index, 20)
 	verify(fd, p, 2 * pages);
 }
 
-/* --- killed while waiting ------------------------------------------------- */
+/* Of several that are crowded each one grows, the first and the last. */
+TEST(g10_race_every_shard_grows, 20)
+{
+	const size_t pages = 16 * 512;
+	int fd = attached();
+	char *p = map_tables(16);
 
-static char stack[64 * 1024] __attribute__((aligned(16)));
+	tp_need();
+	cpu_stamp(p, pages, 1);
+	tp_tell("index_grow", "count");
+	populate(fd, p, pages, WRITE);
+	EXPECT_GE(tp_arrivals("index_grow"), 16, "each of 16 shards has grown");
+	EXPECT_LE(tp_arrivals("index_grow"), 28, "few of them twice");
+	tp_tell("index_grow", "count");
+	populate(fd, p, pages, WRITE);
+	EXPECT_EQ(tp_arrivals("index_grow"), 0, "and is content");
+	ASSERT_EQ(madvise(p, pages * MMU_PAGE, MADV_DONTNEED), 0, "discard");
+	populate(fd, p, pages, WRITE);
+	EXPECT_LE(tp_arrivals("index_grow"), 4,
+		  "what has been emptied keeps its buckets");
+}
+
+static uint64_t bytes_of_the_index(int fd)
+{
+	int ms;
+
+	for (ms = 0; ms < 2000 && stats_of(fd).tables; ms += 5)
+		sleep_ms(5);
+	return stats_of(fd).bytes;
+}
 
 /*
- * A process of its own in our memory: it can be killed alone, and its death
- * needs nothing that a parked invalidation holds.
+ *	populate			munmap
+ *
+ *	a shard wants to grow
+ *	has memory for that
+ *					the shard is empty
+ *	takes more buckets, for nothing?
+ *
+ * By "New ones are not used if it has become as large, or empty, meanwhile".
  */
-static pid_t start_twin(int (*fn)(void *), struct call *c)
+TEST(g10_race_emptied_while_it_grows, 20)
 {
-	pid_t pid;
+	const size_t pages = 8 * 512;
+	struct call c = { .fn = do_populate, .pages = pages, .flags = WRITE };
+	uint64_t born;
 
-	c->ret = 1;
-	pid = clone(fn, stack + sizeof(stack), CLONE_VM | SIGCHLD, c);
-	ASSERT_GE(pid, 0, "a process in the same memory");
-	return pid;
+	race_begin(1);
+	c.fd = attached();
+	born = stats_of(c.fd).bytes;
+	c.p = map_tables(8);
+	cpu_stamp(c.p, pages, 1);
+	tp_tell("index_grow", "fail 1000000");
+	populate(c.fd, c.p, pages, WRITE);
+	EXPECT_GE(tp_arrivals("index_grow"), 1, "all is crowded");
+	ASSERT_EQ(madvise(c.p, pages * MMU_PAGE, MADV_DONTNEED), 0, "discard");
+	call_to(&c, "index_grow");
+	ASSERT_EQ(munmap(c.p, pages * MMU_PAGE), 0, "munmap");
+	EXPECT_EQ(stats_of(c.fd).entries, 0, "all is empty");
+	tp_off("index_grow");
+	call_wait(&c);
+	EXPECT_EQ(stats_of(c.fd).entries, 0, "it is");
+	EXPECT_EQ(bytes_of_the_index(c.fd), born, "no bucket was taken");
 }
 
-static int twin(void *arg)
+/*
+ * Lost more often in all than anybody would try in a row, but not in a row: the
+ * populate goes on.
+ */
+static bool lose_now_and_then(struct call *c)
 {
-	struct call *c = arg;
+	int i;
 
-	c->ret = c->fn(c);
-	_exit(0);
+	for (i = 0; i < 4 && !call_returned(c); i++) {
+		tp_tell("populate_lookup", "fail 300");
+		/* 30 that succeed are in between: it has not lost in a row. */
+		while (tp_arrivals("populate_lookup") < 330 &&
+		       !call_returned(c))
+			sleep_ms(1);
+	}
+	tp_off("populate_lookup");
+	EXPECT_EQ(call_wait(c), 0, "populate");
+	EXPECT_EQ(c->done, c->pages, "came to its end");
+	return c->retries >= 1200;
 }
+
+static int do_populate_one_by_one(struct call *c)
+{
+	return mmu_populate_batch(c->fd, c->p, c->pages * MMU_PAGE, c->flags,
+				  1, &c->done, &c->retries);
+}
+
+TEST(g10_race_lost_now_and_then, 60)
+{
+	struct call c = { .fn = do_populate_one_by_one, .pages = 8192 };
+	bool lost = false;
+	int round;
+
+	race_begin(1);
+	c.fd = attached();
+	c.p = map_tables(c.pages / 512);
+	/* It may be through before we tell it to fail again: once more then. */
+	for (round = 0; !lost && round < 10; round++) {
+		tp_tell("populate_lookup", "fail 300");
+		call_start(&c);
+		lost = lose_now_and_then(&c);
+	}
+	EXPECT_EQ(lost, true, "it was begun again 1200 times");
+	verify(c.fd, c.p, 16);
+}
+
+/* --- killed while waiting ------------------------------------------------- */
 
 /*
  *	populate			invalidate
@@ -173,7 +259,7 @@ TEST(g10_race_populate_killed_while_it_waits, 20)
 	inv.flags = MADV_DONTNEED;
 	call_to(&inv, "start_zapped");
 	before = stats_of(c.fd).waits;
-	pid = start_twin(twin, &c);
+	pid = start_twin(&c);
 	for (i = 0; i < 15000 && stats_of(c.fd).waits == before; i++)
 		sleep_ms(1);
 	ASSERT_GT(stats_of(c.fd).waits, before, "it waits");
@@ -197,11 +283,134 @@ TEST(g10_race_attach_killed_while_it_waits, 20)
 	d.fd = attached();
 	call_to(&d, "detach_last");
 	tp_tell("attach_found", "count");
-	pid = start_twin(twin, &c);
+	pid = start_twin(&c);
 	tp_wait_arrivals("attach_found", 2);
 	kill_to_its_end(pid);
 	EXPECT_EQ(call_returned(&d), false, "the detach goes on");
 	tp_release("detach_last");
 	EXPECT_EQ(call_wait(&d), 0, "detach");
 	wait_for_mmus(d.fd, 0);
+}
+
+#define AWAKE	100	/* tries; then it sleeps between them, */
+#define TRIES	1000	/* and then it gives up */
+
+static int do_read(struct call *c)
+{
+	char buf[2 * MMU_PAGE];
+
+	return mmu_read(c->fd, c->p, buf, c->pages * MMU_PAGE);
+}
+
+/* False if it gave up before it could be killed. */
+static bool killed_as_it_loses(struct call *c)
+{
+	pid_t pid;
+
+	tp_tell("populate_lookup", "fail 1000000");
+	pid = start_twin(c);
+	tp_wait_arrivals("populate_lookup", AWAKE);
+	kill_to_its_end(pid);
+	return c->ret == 1;
+}
+
+static void killed_while_it_loses(int (*fn)(struct call *c))
+{
+	struct call c = { .fn = fn, .pages = 1 };
+	int round = 0;
+
+	race_begin(0);
+	c.fd = attached();
+	c.p = map_private(1);
+	while (!killed_as_it_loses(&c))
+		ASSERT_LT(round++, 3, "it is killed before it gives up");
+	EXPECT_LT(tp_arrivals("populate_lookup"), TRIES, "it tries no more");
+	tp_off("populate_lookup");
+	EXPECT_EQ(present(c.fd, c.p, 1), 0, "it has entered nothing");
+	populate(c.fd, c.p, 1, WRITE);
+	verify(c.fd, c.p, 1);
+}
+
+/* Whoever tries again and again can be killed in between. */
+TEST(g10_populate_killed_while_it_loses, 20)
+{
+	killed_while_it_loses(do_populate);
+}
+
+TEST(g10_access_killed_while_it_loses, 20)
+{
+	killed_while_it_loses(do_read);
+}
+
+/*
+ *	device reads two pages		SIGKILL
+ *
+ *	faults on the first
+ *					arrives
+ *	copies the first
+ *	copies the second?
+ *
+ * Forbidden by "every call ends or can be killed": a read may be as long as
+ * memory is, and all of it mirrored.
+ */
+TEST(g10_race_access_killed_between_pages, 20)
+{
+	struct call c = { .fn = do_read, .pages = 2 };
+	pid_t pid;
+	char *q;
+
+	race_begin(0);
+	c.fd = attached();
+	c.p = map_private(2);
+	q = c.p + MMU_PAGE;
+	populate(c.fd, q, 1, WRITE);
+	tp_tell("populate_lookup", "park hold");
+	pid = start_twin(&c);
+	tp_wait_parked("populate_lookup", 1);
+	kill(pid, SIGKILL);
+	tp_release("populate_lookup");
+	ASSERT_EQ(waitpid(pid, NULL, 0), pid, "the killed child dies");
+	EXPECT_EQ(mmu_entry(c.fd, q) & MY_MMU_ENTRY_ACCESSED, 0,
+		  "it does not come to the second");
+	verify(c.fd, c.p, 2);
+}
+
+static int do_verify(struct call *c)
+{
+	struct my_mmu_verify v;
+
+	return mmu_verify(c->fd, NULL, 0, &v);
+}
+
+/*
+ *	munmap				VERIFY
+ *
+ *	forgets the mapping
+ *	start: on record
+ *					entries of no mapping: waits for the
+ *					mmap_lock, so that munmap may come
+ *					to their zap
+ *					is killed
+ *
+ * Forbidden is to wait for munmap first. The zero page is what VERIFY cannot
+ * judge without the lock; there are more of it than it looks at in one go.
+ */
+TEST(g10_race_verify_killed_while_it_waits, 20)
+{
+	struct call u = { .fn = do_munmap, .pages = N };
+	struct call c = { .fn = do_verify };
+	pid_t pid;
+
+	race_begin(1);
+	c.fd = attached();
+	u.p = map_private(N);
+	populate(c.fd, u.p, N, 0);
+	call_to(&u, "start_counted");
+	pid = start_twin(&c);
+	task_wait_in(pid, "my_mmu_engine_verify");
+	kill_to_its_end(pid);
+	EXPECT_EQ(call_returned(&u), false, "munmap goes on");
+	tp_release("start_counted");
+	EXPECT_EQ(call_wait(&u), 0, "munmap");
+	verify(c.fd, u.p, 0);
 }

@@ -7,6 +7,7 @@
  */
 #include <errno.h>
 #include <sys/mman.h>
+#include <unistd.h>
 
 #include "race.h"
 
@@ -17,9 +18,8 @@ static void discard(char *p, size_t pages)
 	ASSERT_EQ(madvise(p, pages * MMU_PAGE, MADV_DONTNEED), 0, "madvise");
 }
 
-static void setup(struct call *populate, struct call *invalidate)
+static void setup_again(struct call *populate, struct call *invalidate)
 {
-	race_begin(2);
 	*populate = (struct call) {
 		.fn = do_populate, .fd = attached(), .p = map_private(N),
 		.pages = N, .flags = WRITE,
@@ -29,6 +29,12 @@ static void setup(struct call *populate, struct call *invalidate)
 		.flags = MADV_DONTNEED,
 	};
 	cpu_stamp(populate->p, N, 1);
+}
+
+static void setup(struct call *populate, struct call *invalidate)
+{
+	race_begin(2);
+	setup_again(populate, invalidate);
 }
 
 /* The populate is done, and what it entered is what the CPU has. */
@@ -174,6 +180,44 @@ TEST(g2_race_insert_behind_the_zap, 20)
 	populated(&c, 0);
 }
 
+/* Whichever page of the batch goes away, when it begins or when it enters. */
+static void one_page_of_a_batch(size_t page, const char *reached)
+{
+	struct call c, inv;
+
+	setup_again(&c, &inv);
+	inv.p += page * MMU_PAGE;
+	inv.pages = 1;
+	if (reached)
+		call_to(&c, reached);
+	call_to(&inv, "start_zapped");
+	if (reached)
+		call_on_to_wait(&c, reached);
+	else
+		call_to_wait(&c);
+	EXPECT_EQ(present(c.fd, c.p, N), 0, "nothing is entered meanwhile");
+	tp_release("start_zapped");
+	EXPECT_EQ(call_wait(&inv), 0, "madvise");
+	EXPECT_EQ(call_wait(&c), 0, "populate");
+	EXPECT_EQ(present(c.fd, c.p, N), N, "all is mirrored");
+	device_sees_zeros(c.fd, c.p + page * MMU_PAGE, 1);
+	verify(c.fd, c.p, N);
+	close(c.fd);
+}
+
+TEST(g1_race_zap_of_one_page_of_a_batch, 30)
+{
+	static const size_t at[] = { 0, 1, N - 1 };
+	size_t i;
+
+	race_begin(2);
+	for (i = 0; i < sizeof(at) / sizeof(*at); i++) {
+		one_page_of_a_batch(at[i], NULL);
+		one_page_of_a_batch(at[i], "populate_pinned");
+		one_page_of_a_batch(at[i], "populate_lookup");
+	}
+}
+
 /* --- leaf tables that come and go ----------------------------------------- */
 
 /*
@@ -265,6 +309,7 @@ TEST(g2_race_munmap_under_a_pinned_table, 20)
 	munmap_under_pin(&c);
 	tp_release("populate_pinned");
 	EXPECT_EQ(call_wait(&c), -EFAULT, "there is nothing to populate");
+	EXPECT_EQ(c.retries, 0, "which trying again would not change");
 	EXPECT_EQ(present(c.fd, c.p, N), 0, "and nothing is entered");
 }
 
@@ -299,6 +344,7 @@ TEST(g5_race_found_table_leaves, 20)
 {
 	const char *point = lock_per_table() ? "table_found" :
 					       "populate_pinned";
+	uint64_t waits;
 	struct call c;
 
 	race_begin(1);
@@ -312,9 +358,12 @@ TEST(g5_race_found_table_leaves, 20)
 	ASSERT_EQ(munmap(c.p, MMU_HUGE), 0, "munmap");
 	map_again(c.p, MMU_HUGE);
 	cpu_stamp(c.p, N, 2);
-	sleep_ms(50);	/* whoever would free T too early has his chance */
+	sleep_ms(300);	/* whoever would free T too early has his chance */
+	EXPECT_EQ(stats_of(c.fd).tables, 1, "T is there, found as it is");
+	waits = stats_of(c.fd).waits;
 	tp_release(point);
 	populated(&c, 2);
+	EXPECT_EQ(stats_of(c.fd).waits, waits, "nothing was in its way");
 	ASSERT_EQ(munmap(c.p, MMU_HUGE), 0, "munmap");
 	EXPECT_EQ(stats_of(c.fd).entries, 0, "reaches all entries");
 }
@@ -390,4 +439,76 @@ TEST(g2_race_two_make_one_table, 20)
 	EXPECT_EQ(stats_of(a.fd).tables, 1, "one table");
 	device_sees(a.fd, a.p, N, 1);
 	verify(a.fd, a.p, N);
+}
+
+/*
+ *	populate of A			populate of B, same table
+ *
+ *	pins T
+ *					pins T
+ *	finds nothing at A
+ *	T is empty: out of the tree?
+ *					enters B
+ *
+ * Forbidden by "a pinned table stays in the tree", whoever has it pinned: the
+ * last one to leave sees to it.
+ */
+static void beside_a_failure(bool failure_first)
+{
+	struct call bad = { .fn = do_populate, .pages = 1, .flags = WRITE };
+	struct call good = bad;
+	char *p = map_tables(1);
+	int ms;
+
+	bad.fd = attached();
+	good.fd = bad.fd;
+	good.p = p;
+	bad.p = p + 4 * MMU_PAGE;
+	cpu_stamp(p, 1, 1);
+	ASSERT_EQ(munmap(bad.p, MMU_PAGE), 0, "a hole");
+	call_to(failure_first ? &bad : &good, "populate_lookup");
+	call_to(failure_first ? &good : &bad, "populate_lookup");
+	tp_tell("populate_lookup", "release task %d", bad.tid);
+	EXPECT_EQ(call_wait(&bad), -EFAULT, "one has failed");
+	EXPECT_EQ(stats_of(bad.fd).tables, 1, "the table stays for the other");
+	tp_release("populate_lookup");
+	EXPECT_EQ(call_wait(&good), 0, "which has not");
+	EXPECT_EQ(present(good.fd, p, 1), 1, "and is in the tree");
+	device_sees(good.fd, p, 1, 1);
+	verify(good.fd, p, 1);
+	ASSERT_EQ(munmap(p, MMU_HUGE), 0, "munmap");
+	EXPECT_EQ(stats_of(good.fd).entries, 0, "reaches it");
+	for (ms = 0; ms < 2000 && stats_of(good.fd).tables; ms += 5)
+		sleep_ms(5);
+	EXPECT_EQ(stats_of(good.fd).tables, 0, "nobody has it pinned");
+}
+
+/* Both find nothing: the last one to leave takes the table along. */
+static void two_failures(void)
+{
+	struct call a = { .fn = do_populate, .pages = 1 }, b;
+	int ms;
+
+	a.fd = attached();
+	a.p = map_reserve(MMU_HUGE, MMU_HUGE);
+	b = a;
+	b.p += MMU_PAGE;
+	call_to(&a, "populate_lookup");
+	call_to(&b, "populate_lookup");
+	EXPECT_EQ(stats_of(a.fd).tables, 1, "one table for both");
+	tp_tell("populate_lookup", "release task %d", a.tid);
+	EXPECT_EQ(call_wait(&a), -EFAULT, "one has failed");
+	tp_release("populate_lookup");
+	EXPECT_EQ(call_wait(&b), -EFAULT, "so has the other");
+	for (ms = 0; ms < 2000 && stats_of(a.fd).tables; ms += 5)
+		sleep_ms(5);
+	EXPECT_EQ(stats_of(a.fd).tables, 0, "no table is left");
+}
+
+TEST(g2_race_failure_beside_a_populate, 20)
+{
+	race_begin(2);
+	two_failures();
+	beside_a_failure(true);
+	beside_a_failure(false);
 }

@@ -14,16 +14,6 @@
 #define N		64
 #define SLOW_MS		40
 
-#ifndef MADV_PAGEOUT
-#define MADV_PAGEOUT	21
-#endif
-#ifndef SYS_pidfd_open
-#define SYS_pidfd_open		434
-#endif
-#ifndef SYS_process_mrelease
-#define SYS_process_mrelease	448
-#endif
-
 static int do_device_write(struct call *c)
 {
 	uint64_t word = stamp(2, 0);
@@ -106,15 +96,6 @@ TEST(g7_race_madv_free_before_the_insertion, 20)
 
 /* --- aging ---------------------------------------------------------------- */
 
-static int do_reclaim(struct call *c)
-{
-	int tries;
-
-	for (tries = 0; tries < 8 && !tp_arrivals("age_entry"); tries++)
-		cgroup_reclaim("race", c->pages * MMU_PAGE);
-	return 0;
-}
-
 /*
  *	reclaim: has it been used?	discard
  *
@@ -130,7 +111,8 @@ static int do_reclaim(struct call *c)
  */
 TEST(g4_race_aging_beside_zap, 30)
 {
-	struct call r = { .fn = do_reclaim, .pages = N / 4 };
+	struct call r = { .fn = do_reclaim, .group = "race",
+			  .pages = N / 4 };
 	struct call d = { .fn = do_madvise, .pages = N,
 			  .flags = MADV_DONTNEED };
 	int fd, i;

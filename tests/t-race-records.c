@@ -102,6 +102,48 @@ TEST(g2_race_overlapping_last_ends_first, 20)
 }
 
 /*
+ *	invalidate A	invalidate A	invalidate B		populate A
+ *
+ *	start
+ *			start
+ *					start
+ *	end
+ *							waits for the other A
+ *			end
+ *
+ * Forbidden by "of equal ranges, it does not matter which one is taken": one
+ * is, and no more. The third record is there because the last one takes the
+ * place of the one that is taken.
+ */
+TEST(g2_race_equal_ranges_end_one_by_one, 20)
+{
+	struct call a, b, c, in_a;
+	char *p;
+
+	race_begin(4);
+	fd = attached();
+	p = map_private(2 * N);
+	cpu_stamp(p, 2 * N, 1);
+	a = invalidation(p, N);
+	b = invalidation(p, N);
+	c = invalidation(p + N * MMU_PAGE, N);
+	in_a = a_populate(p, N);
+	call_to(&a, POINT);
+	call_to(&b, POINT);
+	call_to(&c, POINT);
+	let_end(&a);
+	call_to_wait(&in_a);
+	EXPECT_EQ(present(fd, p, N), 0, "nothing was entered");
+	let_end(&b);
+	if (!lock_per_table())
+		EXPECT_EQ(call_returned(&in_a), false, "one hull for all");
+	let_end(&c);
+	EXPECT_EQ(call_wait(&in_a), 0, "populate, at last");
+	goes_through(p, 2 * N);
+	verify(fd, p, 2 * N);
+}
+
+/*
  *	invalidate A		invalidate B, far away		populate
  *
  *	start
@@ -240,6 +282,34 @@ TEST(g2_race_those_without_room_end_first, 30)
 	expect_waiting(0, ROOM);
 	end_of(0, ROOM);
 	expect_done(0, lock_per_table() ? ROOM : MANY);
+	goes_through(p, 2);
+	verify(fd, p, 2);
+}
+
+/*
+ * One without room may be of a range that has a record. When both are gone, so
+ * is one record, and no other.
+ */
+TEST(g2_race_one_without_room_has_an_equal, 30)
+{
+	char *p, *at;
+	int i;
+
+	race_begin(ROOM + 3);
+	fd = attached();
+	p = map_tables(ROOM);
+	for (i = 0; i <= ROOM; i++) {
+		at = p + (i < ROOM ? i : ROOM - 1) * MMU_HUGE;
+		inv[i] = invalidation(at, 1);
+		if (i < ROOM)
+			cpu_stamp(at, 1, 1);
+		call_to(&inv[i], POINT);
+	}
+	end_of(ROOM - 1, ROOM + 1);
+	pop[0] = a_populate(inv[ROOM - 2].p, 1);
+	call_to_wait(&pop[0]);
+	end_of(0, ROOM - 1);
+	expect_done(0, 1);
 	goes_through(p, 2);
 	verify(fd, p, 2);
 }

@@ -10,7 +10,10 @@
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/futex.h>
 #include <linux/userfaultfd.h>
+#include <sched.h>
+#include <signal.h>
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
@@ -21,10 +24,6 @@
 
 #define RW		(PROT_READ | PROT_WRITE)
 #define ALIASES		3
-
-#ifndef MADV_PAGEOUT
-#define MADV_PAGEOUT	21
-#endif
 
 static struct gate ready, go;
 static int fd;
@@ -159,6 +158,36 @@ TEST(g4_race_address_loses_its_table, 20)
 }
 
 /*
+ *	walker				munmap
+ *
+ *	page X is at address a
+ *	finds a's table
+ *					a: X goes, and the table leaves the tree
+ *					a grace period ends, the table is freed?
+ *	locks it
+ *
+ * Forbidden by "freed a grace period after they left the tree": whoever has
+ * found it keeps RCU until it is through.
+ */
+TEST(g5_race_chain_found_table_leaves, 20)
+{
+	struct call e = { .fn = do_evict };
+	char *p;
+
+	if (!lock_per_table())
+		skip("one lock: the table is found and used under it");
+	race_begin(1);
+	p = mirrored_for(&e, map_tables(1));
+	call_to_stall(&e, "table_found");
+	ASSERT_EQ(munmap(p, MMU_HUGE), 0, "munmap");
+	sleep_ms(300);	/* whoever would free it too early has his chance */
+	EXPECT_EQ(stats_of(fd).tables, 1, "it is there, found as it is");
+	tp_release("table_found");
+	EXPECT_EQ(call_wait(&e), 1, "evict");
+	EXPECT_EQ(stats_of(fd).entries, 0, "nothing is left");
+}
+
+/*
  *	walker				populate of the same page
  *
  *	looks for addresses of X
@@ -202,6 +231,58 @@ TEST(g10_race_populate_of_what_is_evicted, 20)
 	populate(fd, q, 1, WRITE);
 	device_sees(fd, q, 1, 1);
 	verify(fd, q, 1);
+}
+
+/*
+ *	walker of page X		walker of page Y, same shard
+ *
+ *	holds populates off
+ *					holds populates off
+ *	is done: lets them in
+ *					zaps Y, while others enter it
+ *
+ * Forbidden by counting: Y is held off for as long as its own walker needs.
+ * Pages of one run of 64 share a shard.
+ */
+TEST(g10_race_two_evictions_in_one_shard, 20)
+{
+	struct call x = { .fn = do_evict }, y = { .fn = do_evict };
+	int memfd = make_memfd(256), i;
+	uint64_t cpu[256], done;
+	char *p, *q;
+
+	race_begin(2);
+	if (!lock_per_table())
+		skip("m->lock is held all along");
+	fd = attached();
+	p = map_fd(memfd, 256, RW, MAP_SHARED);
+	q = map_fd(memfd, 256, RW, MAP_SHARED);
+	cpu_stamp(p, 256, 1);
+	cpu_stamp(q, 256, 1);
+	pagemap_of(p, 256, cpu);
+	for (i = 1; i < 255; i++)
+		if ((cpu[i] & PM_PFN) >> 6 == (cpu[i + 1] & PM_PFN) >> 6)
+			break;
+	ASSERT_LT(i, 255, "two pages are of one run");
+	p += i * MMU_PAGE;
+	q += i * MMU_PAGE;
+	populate(fd, p, 2, WRITE);
+	x.fd = fd;
+	x.p = p;
+	y.fd = fd;
+	y.p = p + MMU_PAGE;
+	call_to(&y, "rmap_found");
+	call_to(&x, "rmap_found");
+	tp_tell("rmap_found", "release task %d", x.tid);
+	EXPECT_EQ(call_wait(&x), 1, "one is done");
+	EXPECT_EQ(mmu_populate_batch(fd, q + MMU_PAGE, MMU_PAGE, 0, 0, &done,
+				     NULL),
+		  -EAGAIN, "populate of the other's page");
+	tp_release("rmap_found");
+	EXPECT_EQ(call_wait(&y), 1, "now the other is");
+	EXPECT_EQ(stats_of(fd).entries, 0, "nothing is mapped");
+	populate(fd, q, 2, WRITE);
+	verify(fd, q, 2);
 }
 
 /* --- the export filter ---------------------------------------------------- */
@@ -549,6 +630,77 @@ TEST(g1_race_place_of_a_discarded_page, 20)
 	device_sees(fd, r.p, 1, 2);
 	cpu_sees(r.p, 1, 2);
 	verify(fd, r.p, 1);
+}
+
+/* --- whose walk it is ----------------------------------------------------- */
+
+/* Tasks are filed in 64 buckets: among so many, some share one. */
+#define STRANGERS	250
+
+static char strangers_stack[STRANGERS][4096] __attribute__((aligned(16)));
+static char *strangers_pages;
+static unsigned int turn[STRANGERS + 1];
+
+static void pass_on_to(unsigned int nr)
+{
+	__atomic_store_n(&turn[nr], 1, __ATOMIC_RELEASE);
+	syscall(SYS_futex, &turn[nr], FUTEX_WAKE_PRIVATE, 1, NULL);
+}
+
+static int stranger(void *arg)
+{
+	unsigned int me = (uintptr_t)arg;
+
+	while (!__atomic_load_n(&turn[me], __ATOMIC_ACQUIRE))
+		syscall(SYS_futex, &turn[me], FUTEX_WAIT_PRIVATE, 0, NULL);
+	madvise(strangers_pages + me * MMU_PAGE, MMU_PAGE, MADV_DONTNEED);
+	pass_on_to(me + 1);
+	return 0;
+}
+
+static void make_strangers(void)
+{
+	uintptr_t i;
+
+	strangers_pages = map_private(STRANGERS);
+	cpu_stamp(strangers_pages, STRANGERS, 1);
+	populate(fd, strangers_pages, STRANGERS, WRITE);
+	for (i = 0; i < STRANGERS; i++)
+		ASSERT_GE(clone(stranger, strangers_stack[i + 1] - 16,
+				CLONE_VM | SIGCHLD, (void *)i), 0, "a task");
+}
+
+/*
+ *	reclaim of page X		discard of page Y, another task
+ *
+ *	X is left to the chain
+ *					start: left to the chain, too?
+ *					Y is freed
+ *					the device has Y still
+ *	chain: zap X
+ *
+ * Forbidden by "asks for the calling task": the chain of others will not come
+ * for Y.
+ */
+TEST(g1_race_walk_of_another_task, 30)
+{
+	struct call r = { .fn = do_madvise, .pages = 1, .flags = MADV_PAGEOUT };
+	double deadline = seconds() + DEADLINE_S;
+
+	r.p = page_for_reclaim(WRITE);
+	make_strangers();
+	call_to(&r, "hook_done");
+	ASSERT_EQ(count_swapped(r.p, 1), 1, "the walk has begun");
+	pass_on_to(0);
+	while (!__atomic_load_n(&turn[STRANGERS], __ATOMIC_ACQUIRE) &&
+	       seconds() < deadline)
+		sleep_ms(1);
+	EXPECT_EQ(turn[STRANGERS], 1, "all have given their pages back");
+	EXPECT_EQ(present(fd, strangers_pages, STRANGERS), 0,
+		  "and no entry is left of them");
+	tp_release("hook_done");
+	EXPECT_EQ(call_wait(&r), 0, "pageout");
+	verify(fd, strangers_pages, STRANGERS);
 }
 
 /* Shared memory, mapped privately: an empty pte is for userfaultfd to fill. */

@@ -17,10 +17,6 @@
 #define N	128
 #define MOST	(4 * N)
 
-#ifndef MADV_PAGEOUT
-#define MADV_PAGEOUT	21
-#endif
-
 static void need_swap(void)
 {
 	if (!have_swap())
@@ -44,6 +40,11 @@ static size_t check_swapped(int fd, const char *p, size_t pages)
 	return n;
 }
 
+/*
+ * A call of the hook is for a folio. How many pages these have is up to the
+ * file system and the allocator: 43 calls for 128 pages of ext4 on 7.3, where
+ * 6.12 made one for each. The chain counts pages.
+ */
 static bool hooked(const struct my_mmu_stats *before,
 		   const struct my_mmu_stats *after, size_t evicted)
 {
@@ -51,8 +52,10 @@ static bool hooked(const struct my_mmu_stats *before,
 		note("the VM does not feed the rmap chain here");
 		return false;
 	}
-	EXPECT_GE(after->rmap_hooked - before->rmap_hooked, evicted,
-		  "the hook saw every page that was unmapped");
+	EXPECT_GT(after->rmap_hooked, before->rmap_hooked,
+		  "the hook was called");
+	EXPECT_GE(after->rmap_walks - before->rmap_walks, evicted,
+		  "the chain ran for every page that was unmapped");
 	return true;
 }
 
@@ -63,8 +66,6 @@ static void check_chain(const struct my_mmu_stats *before,
 	if (!hooked(before, after, evicted) || !test_mode)
 		return;
 	/* Nobody else tells the driver: each page must have come this way. */
-	EXPECT_GE(after->rmap_walks - before->rmap_walks, evicted,
-		  "the chain ran for each");
 	EXPECT_GE(after->rmap_callbacks - before->rmap_callbacks, evicted,
 		  "the variant was told");
 	EXPECT_GE(after->rmap_zaps - before->rmap_zaps, evicted,
@@ -205,18 +206,43 @@ TEST_BOTH_MODES(g7_cgroup_reclaim_of_anonymous_memory, 30)
 	verify(fd, p, MOST);
 }
 
+/*
+ * A large folio passes the hook once, and each of its pages the chain. Where
+ * the VM announces a whole leaf table first (6.1, lest it has to split a huge
+ * page), the range notifier has taken the entries by then.
+ */
+static void check_chain_of_folios(const struct my_mmu_stats *before,
+				  const struct my_mmu_stats *after,
+				  size_t folios, size_t pages)
+{
+	if (folios == pages) {
+		check_chain(before, after, pages);
+		return;
+	}
+	if (!hooked(before, after, folios) || !test_mode)
+		return;
+	EXPECT_GE(after->rmap_walks - before->rmap_walks, pages,
+		  "the chain ran for each page");
+	EXPECT_GE(after->rmap_callbacks - before->rmap_callbacks, pages,
+		  "the variant was told");
+	EXPECT_GE(after->zapped_pages - before->zapped_pages, pages,
+		  "by then at the latest, the entries are gone");
+}
+
 /* A file's pages: clean, so nobody writes them. */
-TEST_BOTH_MODES(g4_pageout_of_a_file, 20)
+TEST_ON_DISKS(g4_pageout_of_a_file, 20)
 {
 	int file = disk_file("reclaim", N * MMU_PAGE), fd = attached();
 	char *p = map_fd(file, N, PROT_READ | PROT_WRITE, MAP_SHARED);
 	struct my_mmu_stats before, after;
+	size_t folios;
 	int tries;
 
 	stay_on_one_cpu();
 	cpu_stamp(p, N, 1);
 	ASSERT_EQ(msync(p, N * MMU_PAGE, MS_SYNC), 0, "msync");
 	populate(fd, p, N, 0);
+	folios = N - count_tails(p, N);
 	before = stats_of(fd);
 	/* A page that somebody else has a reference to is passed over. */
 	for (tries = 0; tries < 30 && present(fd, p, N); tries++) {
@@ -225,7 +251,7 @@ TEST_BOTH_MODES(g4_pageout_of_a_file, 20)
 	}
 	after = stats_of(fd);
 	EXPECT_EQ(present(fd, p, N), 0, "no entries");
-	check_chain(&before, &after, N);
+	check_chain_of_folios(&before, &after, folios, N);
 	poison_free_memory();
 	device_sees(fd, p, N, 1);
 	verify(fd, p, N);

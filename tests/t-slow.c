@@ -59,18 +59,42 @@ TEST(g1_munmap_waits_for_the_device, 10)
 	EXPECT_LT(best, ANSWER_MS, "nor does anybody with a fast device");
 }
 
-TEST_BOTH_MODES(g4_eviction_waits_for_the_device, 10)
+static int evict(int fd, char *p)
 {
-	int fd = attached();
+	return mmu_evict(fd, p);
+}
+
+static int detach(int fd, char *p)
+{
+	(void)p;
+	return mmu_detach(fd);
+}
+
+static void waits_for_the_device(int (*act)(int fd, char *p), int fd, int ret)
+{
 	char *p = map_private(N);
 	double start;
+	long before;
 
 	populate(fd, p, N, WRITE);
 	ASSERT_EQ(mmu_configure(fd, SLOW_MS * 1000), 0, "a slow device");
+	before = sleeps();
 	start = seconds();
-	EXPECT_EQ(mmu_evict(fd, p), 1, "evict a mirrored page");
-	EXPECT_GE(ms_since(start), ANSWER_MS, "the chain waits for the answer");
-	EXPECT_EQ(mmu_entry(fd, p), 0, "then the entry is gone");
+	EXPECT_EQ(act(fd, p), ret, "evict or detach");
+	EXPECT_GE(ms_since(start), ANSWER_MS, "waits for the answer");
+	EXPECT_GT(sleeps() - before, 0, "asleep");
+	EXPECT_EQ(stats_of(fd).entries, (uint64_t)(act == evict ? N - 1 : 0),
+		  "then the entry is gone, or all are");
+}
+
+TEST_BOTH_MODES(g4_eviction_waits_for_the_device, 10)
+{
+	waits_for_the_device(evict, attached(), 1);
+}
+
+TEST(g5_detach_waits_for_the_device, 10)
+{
+	waits_for_the_device(detach, attached(), 0);
 }
 
 /* --- one process's slow device, the others' time -------------------------- */

@@ -56,6 +56,7 @@ TEST(g3_verify_between_mapping_and_ptes, 30)
 	int fd = attached(), ms;
 	pthread_t t[2];
 
+	own_all_memory();
 	p = map_private(N);
 	populate(fd, p, N, 0);
 	gate_init(&unmap);

@@ -6,12 +6,24 @@
 # Usage:   . vm/lib.sh; . vm/apt.sh
 # Inputs:  the host's own apt configuration (mirror, proxy, keys)
 #          DEBIAN_MIRROR=url  instead of the mirror found there
-# Outputs: build/apt (package lists and state of our own; the host's stay as
-#          they are, and no root is needed)
-# Gives:   papt_update, papt, papt_names, papt_field, papt_unpack
+# Outputs: build/apt, build/apt-SUITE (package lists and state of our own; the
+#          host's stay as they are, and no root is needed)
+# Gives:   papt_use, papt_update, papt, papt_names, papt_field, papt_unpack
 
-PAPT=$BUILD/apt
-PAPT_SUITE=bookworm
+# The releases whose packages we take: what can come from the first does.
+PAPT_SUITES=(bookworm trixie)
+
+# papt_use SUITE: from here on, that suite with its backports and its security
+# updates. Each has lists of its own, so that no version of one is a candidate
+# in the other.
+papt_use()
+{
+	PAPT_SUITE=$1
+	PAPT=$BUILD/apt
+	[ "$1" = "${PAPT_SUITES[0]}" ] || PAPT=$BUILD/apt-$1
+	PAPT_OPTS=()
+}
+papt_use "${PAPT_SUITES[0]}"
 
 # The Debian mirror this machine already uses, whatever file format names it.
 papt_mirror()
@@ -31,13 +43,36 @@ papt_mirror()
 	echo "${uri%/}"
 }
 
+# papt_keyring: what the suite's lists are signed with. A host that has not been
+# updated since the suite came has no key of it: then the newer package, which
+# the older key has signed, brings it.
+papt_keyring()
+{
+	local keys=usr/share/keyrings own=$PAPT/keyring
+
+	[ -r "/$keys/debian-archive-keyring.gpg" ] ||
+		die "/$keys/debian-archive-keyring.gpg is missing, and without it no package can be trusted. Install debian-archive-keyring."
+	if [ "$PAPT_SUITE" = "${PAPT_SUITES[0]}" ] ||
+		compgen -G "/$keys/debian-archive-$PAPT_SUITE-automatic.*" >/dev/null; then
+		echo "/$keys/debian-archive-keyring.gpg"
+		return
+	fi
+	[ -d "$own" ] || (
+		papt_use "${PAPT_SUITES[0]}"
+		papt_update 24
+		papt_unpack "$own.$$" debian-archive-keyring
+		publish "$own.$$" "$own"
+	) >&2
+	echo "$own/$keys/debian-archive-keyring.gpg"
+}
+
 papt_configure()
 {
-	local mirror keyring=/usr/share/keyrings/debian-archive-keyring.gpg new
+	local mirror keyring new architectures=$DEB_HOST_ARCH architecture
 
-	[ -r "$keyring" ] ||
-		die "$keyring is missing, and without it no package can be trusted. Install debian-archive-keyring."
+	keyring=$(papt_keyring)
 	mirror=$(papt_mirror)
+	[ -z "$CROSS" ] || architectures="$architectures $DEB_ARCH"
 	mkdir -p "$PAPT/sources" "$PAPT/lists/partial" "$PAPT/cache/archives/partial"
 	new=$PAPT/new.$$
 	cat >"$new" <<-END
@@ -46,14 +81,14 @@ papt_configure()
 	URIs: $mirror
 	Suites: $PAPT_SUITE $PAPT_SUITE-backports
 	Components: main
-	Architectures: amd64
+	Architectures: $architectures
 	Signed-By: $keyring
 
 	Types: deb
 	URIs: ${mirror%/debian}/debian-security
 	Suites: $PAPT_SUITE-security
 	Components: main
-	Architectures: amd64
+	Architectures: $architectures
 	Signed-By: $keyring
 	END
 	if cmp -s "$new" "$PAPT/sources/debian.sources"; then
@@ -77,6 +112,9 @@ papt_configure()
 		-o Acquire::Retries=3
 		-o Debug::NoLocking=1
 	)
+	for architecture in $architectures; do
+		PAPT_OPTS+=(-o "APT::Architectures::=$architecture")
+	done
 }
 
 # papt TOOL ARGS...: apt-get or apt-cache, with our lists
@@ -154,10 +192,25 @@ papt_missing()
 	local suite=$1
 
 	shift
-	papt apt-get install -y --no-install-recommends -t "$suite" -s "$@" |
+	papt_would_install "$suite" "$@" |
+		grep -Ev '^(libc6|libc-bin|libc-l10n|locales)=' || true
+}
+
+# papt_closure SUITE PACKAGE...: all that a guest of another kind than this
+# machine needs in order to run PACKAGE, its libc included
+papt_closure()
+{
+	papt_would_install "$1" "${@:2}" -o Dir::State::status=/dev/null |
+		grep ":$DEB_ARCH=" || true
+}
+
+# papt_would_install SUITE ARGS...: what apt-get install ARGS would; name=version
+papt_would_install()
+{
+	papt apt-get install -y --no-install-recommends -t "$1" -s "${@:2}" |
 		awk '$1 == "Inst" {
 			version = $3 ~ /^\[/ ? $4 : $3
 			sub(/^\(/, "", version)
 			print $2 "=" version
-		}' | grep -Ev '^(libc6|libc-bin|libc-l10n|locales)=' || true
+		}'
 }

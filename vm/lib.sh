@@ -8,8 +8,9 @@
 #          . "$(dirname "$0")/../vm/lib.sh" (from another folder)
 # Inputs:  V=1            show everything a step prints, not only its progress
 #          BUILD=dir      where everything built or downloaded goes (build/)
-# Gives:   $ROOT $BUILD $LOGS; say note warn die have step step_note at_exit
-#          tmpdir elapsed age_hours publish hash_of need_space
+#          ARCH=          what guests are: see vm/arch.sh
+# Gives:   $ROOT $BUILD $LOGS; say note warn usage die have step step_note at_exit
+#          tmpdir elapsed age_hours publish cpu_model hash_of need_space
 #
 # A script that dies does so through die(): one sentence with the cause, one
 # with the next step, and a status that is not zero.
@@ -17,10 +18,11 @@
 set -euo pipefail
 
 ROOT=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
-BUILD=${BUILD:-$ROOT/build}
+# shellcheck source=vm/arch.sh
+. "$ROOT/vm/arch.sh"
 LOGS=$BUILD/log
 V=${V:-}
-export BUILD V
+export V
 # What make was called with is for our Makefile, not for those that we call
 unset MAKEFLAGS MFLAGS MAKELEVEL MAKEOVERRIDES
 
@@ -35,6 +37,8 @@ say()  { printf '%s\n' "$*"; }
 note() { printf '%s\n' "$*" >&2; }
 warn() { printf 'warning: %s\n' "$*" >&2; }
 have() { command -v "$1" >/dev/null 2>&1; }
+# The head of the script, down to what it tells shellcheck
+usage() { sed -n '3,/^# shellcheck/{/^# shellcheck/d;s/^# \{0,1\}//p}' "$0"; }
 
 # die [-s STATUS] SENTENCE...
 die()
@@ -115,6 +119,12 @@ only_one()
 	mkdir -p "$BUILD"
 	exec {ONLY_ONE}>"$BUILD/.lock-$1"
 	flock "$ONLY_ONE"
+}
+
+# cpu_model: this machine's, where it has a name
+cpu_model()
+{
+	LC_ALL=C lscpu | sed -n 's/^Model name: *//p' | head -n 1
 }
 
 # hash_of: a short name for what is on standard input

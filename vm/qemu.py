@@ -31,6 +31,7 @@ import time
 
 TIMEOUT, INFRA, CONSOLE = 124, 125, 126
 BOOT_LIMIT = 150  # seconds until the guest says that it is up
+OFF_LIMIT = 20  # how long the guest may take to switch itself off
 SILENCE_LIMIT = 150  # and between two signs of life, five seconds apart, since then
 SAVE_LIMIT = 60  # how long it may take to write an image
 REPORT_S = 10  # how long a report on the console may take to print
@@ -201,11 +202,11 @@ class Machine:
         self.argv = list(argv)
         self.chardev("console")
         self.argv += ["-serial", "chardev:console"]
+        self.argv += ["-device", "virtio-serial-pci"]
         if options.shell:
             self.argv += ["-chardev", "stdio,id=tty,signal=off",
-                          "-serial", "chardev:tty"]
+                          "-device", "virtconsole,chardev=tty"]
         else:
-            self.argv += ["-device", "virtio-serial-pci"]
             names = ("out", "err", "status", "results")
             for name in names + (("more",) if options.save or options.resume else ()):
                 self.chardev(name)
@@ -296,6 +297,7 @@ class Run:
         self.status_rest = b""
         self.alive = None  # when the guest last said so
         self.more = b""  # what it has still to be given
+        self.ended = None  # when it said that all has been collected
         self.wrote = False  # has the command printed anything?
         self.signal = None
         self.open = {}
@@ -329,6 +331,8 @@ class Run:
             for line in lines:
                 key, _, value = line.decode().partition(" ")
                 self.status[key] = value
+                if key == "end":
+                    self.ended = self.alive
                 self.screen.phase = {"booted": "running",
                                      "exit": "collecting"}.get(
                                          key, self.screen.phase)
@@ -368,6 +372,8 @@ class Run:
                 return "bad"
             if self.console.panicked and now - self.console.panicked > 15:
                 return "panic"
+            if self.ended and now - self.ended > self.options.off_limit:
+                return "on"
             if self.silent():
                 self.pump(0)  # it may be we who had no time to listen
                 if self.silent():
@@ -446,7 +452,7 @@ class Run:
         try:
             why = self.loop()
             bad_before = list(self.console.bad)
-            if why in ("timeout", "boot", "silent") and self.console.lines:
+            if why in ("timeout", "boot", "silent", "on") and self.console.lines:
                 self.dump()
                 self.console.bad = bad_before
             self.machine.kill()
@@ -570,6 +576,11 @@ class Run:
                 self.say("what it should have gone on from is removed; the next run "
                          "makes that anew.")
             return INFRA
+        if why == "on":
+            self.say(f"the guest did not switch itself off in "
+                     f"{self.options.off_limit} s (the command exited {code}): a CPU may "
+                     f"have been held up. Console: {log}")
+            return CONSOLE
         if not whole:
             self.say(f"the results are cut short ({self.got} of {self.status['results']} "
                      f"bytes arrived); see {log}.")
@@ -646,6 +657,7 @@ def main():
     parser.add_argument("--more")
     parser.add_argument("--circles", action="store_true")
     parser.add_argument("--silence-limit", type=int, default=SILENCE_LIMIT)
+    parser.add_argument("--off-limit", type=int, default=OFF_LIMIT)
     parser.add_argument("--boot-limit", type=int, default=BOOT_LIMIT)
     parser.add_argument("--stop-at-bad", action="store_true")
     options = parser.parse_args(sys.argv[1:split])

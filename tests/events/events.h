@@ -4,7 +4,7 @@
  *
  * A scenario does something to memory that is mirrored, in steps. What the
  * external MMU is told in each step is read from the project's tracepoints,
- * written as a table, and compared with the table in 6.1.events or 6.12.events:
+ * written as a table, and compared with this kernel's, 6.12.events say:
  *
  *	SCENARIO(munmap, 10)
  *	{
@@ -140,10 +140,13 @@ size_t trace_read(struct event *events, size_t room);
 void table_write(char *buf, size_t size, struct event *events, size_t n);
 
 /* golden.c */
-extern const char golden_6_1[], golden_6_12[];
+extern const char golden_6_1[], golden_6_1_arm64[], golden_6_12[];
+extern const char golden_7_3[];
 /* This scenario's table, or NULL; *@release: the kernel it was made on. */
 const char *golden_of(const char *scenario, char *release, size_t size);
 /* Print how @seen differs from @want; false if it does not. */
+/* Else nobody knows whether aging was told under a spinlock. */
+bool preemption_is_counted(void);
 bool golden_differs(const char *want, const char *seen, bool with_by);
 
 #endif /* TESTS_EVENTS_EVENTS_H */

@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/utsname.h>
 
 #include "events.h"
 
@@ -128,8 +129,22 @@ static void range_text(char *buf, size_t size, const struct event *e, bool some)
 
 /* --- rows ----------------------------------------------------------------- */
 
+/*
+ * A kernel that may be preempted counts who forbids it. Another one (arm64's)
+ * does not, and what is under a spinlock looks like everything else.
+ */
+bool preemption_is_counted(void)
+{
+	struct utsname u;
+
+	uname(&u);
+	return strstr(u.version, "PREEMPT");
+}
+
 static const char *may_sleep(const struct event *e)
 {
+	if (e->kind == AGE && !preemption_is_counted())
+		return "?";
 	if (!e->preempt)
 		return e->blockable ? "yes" : "no";
 	return e->kind == AGE ? "no" : "ATOMIC";

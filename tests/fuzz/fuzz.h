@@ -44,7 +44,11 @@
 			 REGION_PAGES / 2 * MMU_PAGE)
 #define TABLE_PAGES	(REGION_PAGES / 2)	/* in one leaf table */
 #define HOMES		THREADS	/* of those: one thread's own, if parallel */
+#ifdef __aarch64__
+#define TASK_TOP	(1ul << 48)
+#else
 #define TASK_TOP	0x7ffffffff000ul
+#endif
 
 /* Descriptors have fixed numbers, so that a call can name a closed one. */
 #define FD_SLOT		100	/* + slot */

@@ -101,8 +101,8 @@ void draw_populate(struct draw *d, struct call *c)
 	int odd = draw_odd(d, 5);
 
 	draw_range(d, &c->arg[0], &c->arg[1]);
-	c->arg[2] = odd == 2 ? DRAW_OF(d, 2, 3, 1u << 31, ~0u) :
-			       draw_below(d, 2);
+	c->arg[2] = odd == 2 ? DRAW_OF(d, 4, 7, 1u << 31, ~0u) :
+			       draw_below(d, 4);
 	c->arg[3] = odd == 3 ? DRAW_OF(d, 513, 1u << 31, ~0u) :
 			       DRAW_OF(d, 0, 0, 0, 1, 2, 7, 511, 512);
 	c->arg[4] = odd == 4 ? draw_place(d) : PLACE_GOOD;
@@ -116,10 +116,27 @@ static bool is_bad_populate(struct legal *l, const struct call *c)
 {
 	struct legal own = { .success = true };
 
-	if (c->arg[2] & ~1ull || c->arg[3] > MY_MMU_BATCH_MAX)
+	if (c->arg[2] & ~3ull || c->arg[3] > MY_MMU_BATCH_MAX)
 		must_be(&own, EINVAL);
 	legal_pages(&own, c->arg[0], c->arg[1]);
 	return refuse(l, &own);
+}
+
+/*
+ * How far a lookup for writing comes that makes no copies: to the first private
+ * page of a file that nobody has written.
+ */
+static uint64_t written(struct mm *mm, uint64_t addr, uint64_t limit)
+{
+	uint64_t done;
+
+	for (done = 0; done < limit; done += MMU_PAGE) {
+		struct page *p = &mm->page[page_index(addr + done)];
+
+		if (p->kind == FILE_PRIVATE && !p->own)
+			break;
+	}
+	return done;
 }
 
 /* A private page of a file that a lookup for writing reached is a copy now. */
@@ -128,7 +145,7 @@ static void looked_up(struct self *me, const struct call *c, long ret,
 {
 	uint64_t addr = c->arg[0], end = addr + limit;
 
-	if (!world->seq.serial || !(c->arg[2] & MY_MMU_POPULATE_WRITE))
+	if (!world->seq.serial || c->arg[2] != MY_MMU_POPULATE_WRITE)
 		return;
 	for (; addr < end; addr += MMU_PAGE) {
 		if (ret)
@@ -146,7 +163,8 @@ static void check_populated(struct self *me, const struct call *c, long ret,
 	if (!ret)
 		same(me, a->populated == c->arg[1] / MMU_PAGE,
 		     "success, but not all pages are counted");
-	else if (ret == -EFAULT && exact(me, c->arg[0]) && !me->injected &&
+	else if (ret == -EFAULT && !(c->arg[2] & MY_MMU_POPULATE_NOFAULT) &&
+		 exact(me, c->arg[0]) && !me->injected &&
 		 !world->storm)
 		same(me, a->populated == pages,
 		     "it did not stop at the first page that is not there");
@@ -181,7 +199,11 @@ static void run_populate_cmd(struct self *me, const struct call *c,
 	refused = is_bad_populate(&l, c);
 	if (!refused) {
 		limit = reach(me->mm, a.addr, a.len, write);
+		if (write && a.flags & MY_MMU_POPULATE_NOFAULT)
+			limit = written(me->mm, a.addr, limit);
 		legal_memory(me, &l, a.addr, a.len, limit);
+		if (a.flags & MY_MMU_POPULATE_NOFAULT)
+			may_be(&l, EFAULT);
 	}
 	refused |= c->arg[4] >= PLACE_FIRST_BAD;
 	if (attached && !refused)

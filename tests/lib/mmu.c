@@ -4,11 +4,14 @@
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <signal.h>
 #include <string.h>
 #include <sys/ioctl.h>
 #include <unistd.h>
 
 #include "mmu.h"
+
+#define ATTACH_TRIES	100
 
 const char *const mmu_variants[] = {
 	"spinlock", "split-ptl", "rcu-list", NULL
@@ -31,18 +34,33 @@ int mmu_open(void)
 	return fd < 0 ? -errno : fd;
 }
 
+/*
+ * Registering a notifier gives up as soon as any signal is pending. Where
+ * signals come faster than the VM takes its locks, no number of tries will do:
+ * hold the signals back. What cannot be held back (SIGSTOP, a tracer, work
+ * that io_uring has finished) does not come that often.
+ */
+static int attach_undisturbed(int fd, struct my_mmu_attach *a)
+{
+	int ret, tries = 0;
+	sigset_t all, old;
+
+	sigfillset(&all);
+	pthread_sigmask(SIG_SETMASK, &all, &old);
+	do {
+		ret = mmu_ioctl(fd, MY_MMU_ATTACH, a);
+	} while (ret == -EINTR && ++tries < ATTACH_TRIES);
+	pthread_sigmask(SIG_SETMASK, &old, NULL);
+	return ret;
+}
+
 int mmu_attach_flags(int fd, const char *variant, uint32_t flags)
 {
 	struct my_mmu_attach a = { .flags = flags };
-	int ret;
 
 	/* A name that fills the field stays unterminated: the driver's case. */
 	memcpy(a.variant, variant, strnlen(variant, sizeof(a.variant)));
-	do {
-		ret = mmu_ioctl(fd, MY_MMU_ATTACH, &a);
-	} while (ret == -EINTR);
-
-	return ret;
+	return attach_undisturbed(fd, &a);
 }
 
 int mmu_attach(int fd, const char *variant)
@@ -70,20 +88,26 @@ int mmu_open_attached(const char *variant, uint32_t flags)
 	return fd;
 }
 
+/* Without a word on the type that the caller's number has */
+static void put(union mmu_out out, __u64 value)
+{
+	if (out.uapi)
+		memcpy(out.uapi, &value, sizeof(value));
+}
+
 static int populate(int fd, unsigned long cmd, struct my_mmu_populate *p,
-		    uint64_t *done, uint64_t *retries)
+		    union mmu_out done, union mmu_out retries)
 {
 	int ret = mmu_ioctl(fd, cmd, p);
 
-	if (done)
-		*done = p->populated;
-	if (retries)
-		*retries = p->retries;
+	put(done, p->populated);
+	put(retries, p->retries);
 	return ret;
 }
 
 int mmu_populate_batch(int fd, const void *addr, size_t len, uint32_t flags,
-		       uint32_t batch, uint64_t *done, uint64_t *retries)
+		       uint32_t batch, union mmu_out done,
+		       union mmu_out retries)
 {
 	struct my_mmu_populate p = {
 		.addr = user_addr(addr),
@@ -101,7 +125,7 @@ int mmu_populate(int fd, const void *addr, size_t len, uint32_t flags)
 }
 
 int mmu_gup_floor(int fd, const void *addr, size_t len, uint32_t flags,
-		  uint32_t batch, uint64_t *done)
+		  uint32_t batch, union mmu_out done)
 {
 	struct my_mmu_populate p = {
 		.addr = user_addr(addr),
@@ -114,8 +138,8 @@ int mmu_gup_floor(int fd, const void *addr, size_t len, uint32_t flags,
 }
 
 static int device_access(int fd, unsigned long cmd, const void *addr,
-			 const void *buf, size_t len, uint64_t *done,
-			 uint64_t *faults)
+			 const void *buf, size_t len, union mmu_out done,
+			 union mmu_out faults)
 {
 	struct my_mmu_access a = {
 		.addr = user_addr(addr),
@@ -124,21 +148,19 @@ static int device_access(int fd, unsigned long cmd, const void *addr,
 	};
 	int ret = mmu_ioctl(fd, cmd, &a);
 
-	if (done)
-		*done = a.done;
-	if (faults)
-		*faults = a.faults;
+	put(done, a.done);
+	put(faults, a.faults);
 	return ret;
 }
 
 int mmu_read_count(int fd, const void *addr, void *buf, size_t len,
-		   uint64_t *done, uint64_t *faults)
+		   union mmu_out done, union mmu_out faults)
 {
 	return device_access(fd, MY_MMU_READ, addr, buf, len, done, faults);
 }
 
 int mmu_write_count(int fd, void *addr, const void *buf, size_t len,
-		    uint64_t *done, uint64_t *faults)
+		    union mmu_out done, union mmu_out faults)
 {
 	return device_access(fd, MY_MMU_WRITE, addr, buf, len, done, faults);
 }
@@ -153,15 +175,14 @@ int mmu_write(int fd, void *addr, const void *buf, size_t len)
 	return mmu_write_count(fd, addr, buf, len, NULL, NULL);
 }
 
-int mmu_query(int fd, const void *addr, uint32_t *flags, uint64_t *pfn)
+int mmu_query(int fd, const void *addr, uint32_t *flags, union mmu_out pfn)
 {
 	struct my_mmu_query q = { .addr = user_addr(addr) };
 	int ret = mmu_ioctl(fd, MY_MMU_QUERY, &q);
 
 	if (flags)
 		*flags = q.flags;
-	if (pfn)
-		*pfn = q.pfn;
+	put(pfn, q.pfn);
 	return ret;
 }
 

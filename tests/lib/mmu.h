@@ -20,6 +20,19 @@
 
 #include "my_mmu_uapi.h"
 
+/*
+ * A __u64 of the uapi is an unsigned long long, to be printed with %llu; a
+ * uint64_t of the C library is not everywhere. Both are 64 bits, and whichever
+ * the caller has, its address is welcome here.
+ */
+_Static_assert(__builtin_types_compatible_p(__u64, unsigned long long),
+	       "%llu prints what my_mmu_uapi.h says");
+
+union mmu_out {
+	__u64		*uapi;
+	uint64_t	*stdint;
+} __attribute__((transparent_union));
+
 #define MMU_PAGE	4096ul
 #define MMU_HUGE	(2ul << 20)	/* THP, hugetlb; also one leaf table */
 
@@ -33,8 +46,9 @@ int mmu_ioctl(int fd, unsigned long cmd, void *arg);
 int mmu_open(void);
 
 /*
- * Attach @fd to the calling process. -EINTR, which only says that a signal
- * was pending while the notifier was registered, is tried again.
+ * Attach @fd to the calling process, with all signals blocked: any that is
+ * pending ends the registration of a notifier (see my_mmu_uapi.h). -EINTR by
+ * what cannot be blocked is tried again, a hundred times at most.
  */
 int mmu_attach(int fd, const char *variant);
 int mmu_attach_flags(int fd, const char *variant, uint32_t flags);
@@ -45,26 +59,27 @@ int mmu_open_attached(const char *variant, uint32_t flags);
 
 /*
  * Populate @len bytes at @addr; @flags is 0 or MY_MMU_POPULATE_WRITE. On
- * error, too, *@done counts the pages that were populated.
+ * error, too, @done counts the pages that were populated.
  */
 int mmu_populate(int fd, const void *addr, size_t len, uint32_t flags);
 int mmu_populate_batch(int fd, const void *addr, size_t len, uint32_t flags,
-		       uint32_t batch, uint64_t *done, uint64_t *retries);
+		       uint32_t batch, union mmu_out done,
+		       union mmu_out retries);
 
 /* The page lookups of a populate and nothing else. */
 int mmu_gup_floor(int fd, const void *addr, size_t len, uint32_t flags,
-		  uint32_t batch, uint64_t *done);
+		  uint32_t batch, union mmu_out done);
 
 /* The device copies between its view of @addr and @buf. */
 int mmu_read(int fd, const void *addr, void *buf, size_t len);
 int mmu_write(int fd, void *addr, const void *buf, size_t len);
 int mmu_read_count(int fd, const void *addr, void *buf, size_t len,
-		   uint64_t *done, uint64_t *faults);
+		   union mmu_out done, union mmu_out faults);
 int mmu_write_count(int fd, void *addr, const void *buf, size_t len,
-		    uint64_t *done, uint64_t *faults);
+		    union mmu_out done, union mmu_out faults);
 
-/* One entry; *@pfn is 0 for callers without CAP_SYS_ADMIN. */
-int mmu_query(int fd, const void *addr, uint32_t *flags, uint64_t *pfn);
+/* One entry; @pfn is 0 for callers without CAP_SYS_ADMIN. */
+int mmu_query(int fd, const void *addr, uint32_t *flags, union mmu_out pfn);
 
 /* The entry's MY_MMU_ENTRY_* flags (>= 0), or -errno. */
 int mmu_entry(int fd, const void *addr);

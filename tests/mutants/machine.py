@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0
-"""machine.py - what a mutant is built in, and what its tests said"""
+"""machine.py - what a mutant is built in and runs in, and what its tests said"""
 
 import hashlib
 import json
@@ -7,8 +7,119 @@ import os
 import pathlib
 import re
 import shutil
+import signal
+import subprocess
+import threading
 
+from kbuild import remake
 from patches import BUILD, OUT, ROOT, Trouble, apply_checked, source_files
+
+BOOT_S = 150  # how long a boot may take
+HUNG_S = 12  # what the harness needs besides when a test hangs
+VM_TIMEOUT, VM_FAILED, VM_CONSOLE = 124, 125, 126
+PATIENCE = ["rcupdate.rcu_cpu_stall_timeout=300", "watchdog_thresh=60"]
+HANG = re.compile(b"soft lockup|hard LOCKUP|blocked for more than|hung_task:|"
+                  b"detected .*stall|starved|[Ww]orkqueue lockup")
+
+
+class Children:
+    """Programs that are running for us, and end with us."""
+
+    def __init__(self):
+        self.children = set()
+        self.lock = threading.RLock()
+        self.stopped = False
+
+    def begin(self, argv, stdout, stderr, env=None):
+        with self.lock:
+            if self.stopped:
+                raise Trouble("interrupted")
+            process = subprocess.Popen(argv, stdin=subprocess.DEVNULL,
+                                       stdout=stdout, stderr=stderr, env=env,
+                                       start_new_session=True)
+            self.children.add(process)
+        return process
+
+    def end(self, process):
+        try:
+            return process.wait()
+        finally:
+            with self.lock:
+                self.children.discard(process)
+
+    def command(self, argv, stdout, stderr, env=None):
+        return self.end(self.begin(argv, stdout, stderr, env))
+
+    def stop(self):
+        with self.lock:
+            self.stopped = True
+            for process in self.children:
+                terminate(process)
+
+
+def terminate(process):
+    try:
+        os.killpg(process.pid, signal.SIGTERM)
+    except ProcessLookupError:
+        pass
+
+
+def default_jobs():
+    """As many as CPUs and memory carry; a guest has 1 GiB, 1.5 with KASAN."""
+    memory = os.sysconf("SC_AVPHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    return max(1, min(len(os.sched_getaffinity(0)) + 1, memory // (3 << 29), 8))
+
+
+def guest(kernel, limit, layer, label, script, more=()):
+    """The command that runs a script in a guest of its own."""
+    return [str(ROOT / "vm/run"), "--kernel", kernel, "--cpus", "2",
+            "--nodes", "2", "--append", "numa_balancing=disable",
+            "--timeout", str(limit), "--append", "secretmem.enable=1",
+            *[a for option in PATIENCE for a in ("--append", option)],
+            "--no-modules", "--image", "--files", str(layer), *more,
+            "--label", label, "--", script]
+
+
+def only_hangs(log, console):
+    """Is a watchdog's the first bad news that vm/run has seen on the console?"""
+    at = re.findall(r"bad news on the console .*first at line (\d+)",
+                    log.read_text(errors="replace"))
+    lines = console.read_bytes().split(b"\n")
+    return bool(at and HANG.search(lines[int(at[-1]) - 1]))
+
+
+def selection(groups, globs):
+    """As arguments of mmu-tests."""
+    return [a for g in groups for a in ("-v", g)] + [a for g in globs for a in ("-t", g)]
+
+
+def plan(groups, globs):
+    """What mmu-tests will run, in order: ((group, test), limit)."""
+    argv = [str(BUILD / "bin/mmu-tests"), "-l"] + selection(groups, globs)
+    done = subprocess.run(argv, capture_output=True, text=True)
+    if done.returncode:
+        raise Trouble(f"mmu-tests -l fails: {done.stderr.strip()}")
+    return [((w[0], w[1]), int(w[2])) for w in map(str.split, done.stdout.splitlines())]
+
+
+def build_tests():
+    make = subprocess.run(["make", "-s", "-C", str(ROOT / "tests"), f"O={BUILD}/bin"],
+                          capture_output=True, text=True)
+    if make.returncode:
+        raise Trouble("the tests do not build:\n" + make.stdout + make.stderr)
+
+
+def layer_of(modules, layer):
+    """The guest's modules as a layer, in the order they load in."""
+    shutil.rmtree(layer, ignore_errors=True)
+    (layer / "vm/modules").mkdir(parents=True)
+    order = ("mmu_rmap", "my_mmu_driver", "my_mmu_spinlock",
+             "my_mmu_split_ptl", "my_mmu_rcu_list")
+    for i, name in enumerate(order):
+        file = next(modules.rglob(f"{name}.ko"))
+        shutil.copy2(file, layer / f"vm/modules/{i:02}-{name}.ko")
+    return layer
+
 
 def copy_changed(source, target, keep=()):
     """Make target like source, times and links included, as cheaply as can be."""
@@ -43,15 +154,25 @@ class Bench:
 
     Objects remember where they were built, so each bench has its own."""
 
-    def __init__(self, runner, kernel, number):
+    def __init__(self, runner, kernel, number, kind="bench"):
         self.runner = runner
         self.kernel = kernel
-        self.dir = OUT / f"bench-{kernel}-{number}"
+        self.dir = OUT / f"{kind}-{kernel}-{number}"
         self.src, self.out = self.dir / "src", self.dir / "modules"
         self.clean = self.dir / "clean"
         self.ready = False
 
+    def changed(self):
+        """Sources that are not as they were when all was built."""
+        clean = self.dir / "src.clean"
+        names = [path.relative_to(self.src) for path in source_files(self.src)]
+        return [name for name in names if not (clean / name).exists()
+                or (self.src / name).read_bytes() != (clean / name).read_bytes()]
+
     def make(self, log):
+        kdir = (BUILD / "kernel" / self.kernel / "kdir").resolve()
+        if self.ready and remake(self.out.resolve(), self.clean, kdir, self.changed(), log):
+            return 0
         command = [str(ROOT / "vm/build-modules"), "--src", str(self.src),
                    "--out", str(self.out), self.kernel]
         # A seventh of the time, and nine tenths of a module, are for the debugger
@@ -65,8 +186,9 @@ class Bench:
         for path in source_files(ROOT):
             to = self.src / path.relative_to(ROOT)
             to.parent.mkdir(parents=True, exist_ok=True)
-            if not to.exists() or to.read_bytes() != path.read_bytes():
-                shutil.copyfile(path, to)
+            text = self.source(path)
+            if not to.exists() or to.read_bytes() != text:
+                to.write_bytes(text)
         for path in source_files(self.src):
             if not (ROOT / path.relative_to(self.src)).exists():
                 path.unlink()
@@ -80,27 +202,25 @@ class Bench:
         copy_changed(self.src, self.dir / "src.clean")
         self.ready = True
 
+    def source(self, path):
+        """What of this file is built."""
+        return path.read_bytes()
+
     def restore(self):
         copy_changed(self.dir / "src.clean", self.src)
         copy_changed(self.clean, self.out, keep=(".lock",))
 
+    def errors(self):
+        return re.findall(r".*(?:error|warning): .*", (self.out / ".output").read_text())
+
     def break_and_build(self, mutant, log):
         apply_checked(mutant, self.src, self.dir / "src.clean")
         if self.make(log):
-            errors = re.findall(r".*(?:error|warning): .*", (self.out / ".output").read_text())
-            raise Trouble(f"{mutant.where} does not compile: " + "; ".join(errors[:2]))
+            raise Trouble(f"{mutant.where} does not compile: "
+                          + "; ".join(self.errors()[:2]))
 
     def modules(self):
-        """The guest's modules as a layer, in the order they load in."""
-        layer = self.dir / "layer"
-        shutil.rmtree(layer, ignore_errors=True)
-        (layer / "vm/modules").mkdir(parents=True)
-        order = ("mmu_rmap", "my_mmu_driver", "my_mmu_spinlock",
-                 "my_mmu_split_ptl", "my_mmu_rcu_list")
-        for i, name in enumerate(order):
-            file = next(self.out.rglob(f"{name}.ko"))
-            shutil.copy2(file, layer / f"vm/modules/{i:02}-{name}.ko")
-        return layer
+        return layer_of(self.out, self.dir / "layer")
 
 
 SUBTEST = re.compile(r"^  # Subtest: (\S+)")
@@ -164,8 +284,8 @@ def before_wreck(results):
 class Known:
     """Results on the tree as it is, good for the sources and programs of now."""
 
-    def __init__(self, kernel):
-        self.file = OUT / f"control-{kernel}.json"
+    def __init__(self, kernel, kind="control"):
+        self.file = OUT / f"{kind}-{kernel}.json"
         digest = hashlib.sha256()
         release = BUILD / "kernel" / kernel / "release"
         if not release.exists():

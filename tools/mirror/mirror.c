@@ -15,6 +15,12 @@
  *	program forks	a handler in the child starts a helper for the child
  *	vfork, spawn	the child runs in the memory that is mirrored already
  *
+ * There are two kinds. The eager one populates for writing what may be written,
+ * reads through the device, and now and then brings in a page that is not
+ * there: it tests the device, and a program that looks at itself sees it. The
+ * gentle one enters what is there, to be read, and leaves no trace but a
+ * reference to a page while it is looked up, and a mark that it was.
+ *
  * The helper has no thread-local storage of its own: %fs is the program's.
  * It therefore calls nothing of libc, and makes its system calls by itself.
  */
@@ -42,13 +48,19 @@
 #define CHUNK		512	/* pages looked at together */
 #define CHUNKS_MOST	64	/* of one mapping in one pass */
 #define STACK		(128ul << 10)
+#define GENTLE_BATCH	16	/* pages held at a time, so briefly */
 #define PAUSE_NS	2000000	/* between passes */
+#define ATTACH_TRIES	100
+#define SECOND_NS	1000000000ul
+#define AUDITS		20	/* a second, in slow passes */
 
 #define PM_PRESENT	(1ull << 63)
 
 static struct mirror_stats *stats;
 static char *stack;		/* the helper's; a child has its own copy */
 static struct my_mmu_attach how;
+static bool gentle;
+static unsigned long pace;	/* pages per second; 0: as fast as it goes */
 
 /* --- system calls --------------------------------------------------------- */
 
@@ -75,6 +87,15 @@ static int open_file(const char *path, int flags)
 	return call(SYS_openat, AT_FDCWD, (long)path, flags | O_CLOEXEC, 0, 0);
 }
 
+static void sleep_ns(unsigned long ns)
+{
+	struct timespec t = {
+		.tv_sec = ns / SECOND_NS, .tv_nsec = ns % SECOND_NS
+	};
+
+	call(SYS_nanosleep, (long)&t, 0, 0, 0, 0);
+}
+
 static void add(uint64_t *counter, uint64_t n)
 {
 	__atomic_fetch_add(counter, n, __ATOMIC_RELAXED);
@@ -94,6 +115,7 @@ struct helper {
 	int device;
 	int pagemap;
 	uint64_t random;
+	unsigned long unaudited;	/* pages since the last audit */
 	uint64_t entry[CHUNK];	/* of pagemap */
 	char buf[4096];		/* of maps */
 };
@@ -104,6 +126,25 @@ static unsigned int dice(struct helper *h, unsigned int n)
 	h->random ^= h->random >> 7;
 	h->random ^= h->random << 17;
 	return (h->random >> 32) % n;
+}
+
+static unsigned int batch(struct helper *h)
+{
+	return gentle || dice(h, 2) ? GENTLE_BATCH : 0;
+}
+
+static unsigned int populate_flags(bool write)
+{
+	if (gentle)
+		return MY_MMU_POPULATE_NOFAULT;
+	return write ? MY_MMU_POPULATE_WRITE : 0;
+}
+
+static void keep_pace(struct helper *h, unsigned long pages)
+{
+	h->unaudited += pages;
+	if (pace)
+		sleep_ns(pages * SECOND_NS / pace);
 }
 
 /* What the device may not reach is passed over, page by page. */
@@ -117,12 +158,13 @@ static void populate(struct helper *h, unsigned long start, unsigned long end,
 		p = (struct my_mmu_populate) {
 			.addr = start,
 			.len = end - start,
-			.flags = write ? MY_MMU_POPULATE_WRITE : 0,
-			.batch = dice(h, 2) ? 0 : 16,
+			.flags = populate_flags(write),
+			.batch = batch(h),
 		};
 		ret = ask(h->device, MY_MMU_POPULATE, &p);
 		add(&stats->populated, p.populated);
 		add(&stats->retries, p.retries);
+		keep_pace(h, p.populated + 1);
 		start += (p.populated + 1) * PAGE;
 		if (!ret)
 			return;
@@ -157,7 +199,7 @@ static void read_some(struct helper *h, unsigned long address)
  */
 static bool may_fault(struct helper *h, const struct mapping *m)
 {
-	return !m->shared && !dice(h, 64);
+	return !gentle && !m->shared && !dice(h, 64);
 }
 
 static void visit_chunk(struct helper *h, const struct mapping *m,
@@ -180,9 +222,40 @@ static void visit_chunk(struct helper *h, const struct mapping *m,
 		while (i < n && h->entry[i] & PM_PRESENT)
 			i++;
 		populate(h, start + first * PAGE, start + i * PAGE, write);
-		if (!dice(h, 4))
+		if (!gentle && !dice(h, 4))
 			read_some(h, start + first * PAGE);
 	}
+}
+
+static void audit(struct helper *h)
+{
+	struct my_mmu_verify v = { 0 };
+	uint64_t none = 0;
+	long ret = ask(h->device, MY_MMU_VERIFY, &v);
+
+	h->unaudited = 0;
+	if (ret) {
+		add(&stats->errors, 1);
+		stats->last_error = ret;
+		return;
+	}
+	add(&stats->audits, 1);
+	add(&stats->right, v.right);
+	add(&stats->unsettled, v.unsettled);
+	add(&stats->stale, v.stale);
+	add(&stats->over_permissive, v.over_permissive);
+	if (v.stale + v.over_permissive &&
+	    __atomic_compare_exchange_n(&stats->bad_address, &none,
+					v.first_bad, false, __ATOMIC_RELAXED,
+					__ATOMIC_RELAXED))
+		stats->bad_pid = call(SYS_getppid, 0, 0, 0, 0, 0);
+}
+
+/* Of a program that is over before a slow pass is, something was audited. */
+static void audit_if_due(struct helper *h)
+{
+	if (pace && h->unaudited > pace / AUDITS)
+		audit(h);
 }
 
 /* Of a mapping that is too large for one pass, as much from somewhere. */
@@ -202,6 +275,7 @@ static void visit(struct helper *h, const struct mapping *m)
 		if (next > end)
 			next = end;
 		visit_chunk(h, m, start, next);
+		audit_if_due(h);
 	}
 }
 
@@ -254,36 +328,17 @@ static void visit_all(struct helper *h)
 	call(SYS_close, maps, 0, 0, 0, 0);
 }
 
-static void audit(struct helper *h)
-{
-	struct my_mmu_verify v = { 0 };
-	uint64_t none = 0;
-	long ret = ask(h->device, MY_MMU_VERIFY, &v);
-
-	if (ret) {
-		add(&stats->errors, 1);
-		stats->last_error = ret;
-		return;
-	}
-	add(&stats->audits, 1);
-	add(&stats->right, v.right);
-	add(&stats->unsettled, v.unsettled);
-	add(&stats->stale, v.stale);
-	add(&stats->over_permissive, v.over_permissive);
-	if (v.stale + v.over_permissive &&
-	    __atomic_compare_exchange_n(&stats->bad_address, &none,
-					v.first_bad, false, __ATOMIC_RELAXED,
-					__ATOMIC_RELAXED))
-		stats->bad_pid = call(SYS_getppid, 0, 0, 0, 0, 0);
-}
-
 /* --- the helper ----------------------------------------------------------- */
 
 /* After exec, the program has another address space and this one nobody. */
 static bool shares_memory_with_parent(void)
 {
-	return !call(SYS_kcmp, call(SYS_getppid, 0, 0, 0, 0, 0),
-		     call(SYS_getpid, 0, 0, 0, 0, 0), KCMP_VM, 0, 0);
+	long ret = call(SYS_kcmp, call(SYS_getppid, 0, 0, 0, 0, 0),
+			call(SYS_getpid, 0, 0, 0, 0, 0), KCMP_VM, 0, 0);
+
+	if (ret == -ENOSYS)
+		add(&stats->no_kcmp, 1);
+	return !ret;
 }
 
 static bool leave_the_program(void)
@@ -296,31 +351,40 @@ static bool leave_the_program(void)
 	return shares_memory_with_parent();
 }
 
+/*
+ * The helper is born with all signals blocked, and never lets one in: attaching
+ * fails as long as any is pending. A stop cannot be blocked: try again.
+ */
 static bool attach(struct helper *h)
 {
+	int tries = 0;
 	long ret;
 
 	h->device = open_file(MY_MMU_DEVICE_PATH, O_RDWR);
 	h->pagemap = open_file("/proc/self/pagemap", O_RDONLY);
 	do {
 		ret = ask(h->device, MY_MMU_ATTACH, &how);
-	} while (ret == -EINTR);
-	add(ret || h->pagemap < 0 ? &stats->refused : &stats->mirrored, 1);
-	return !ret && h->pagemap >= 0;
+	} while (ret == -EINTR && ++tries < ATTACH_TRIES);
+	if (!ret && h->pagemap < 0)
+		ret = h->pagemap;
+	if (ret)
+		stats->refused_error = ret;
+	add(ret ? &stats->refused : &stats->mirrored, 1);
+	return !ret;
 }
 
 static void helper(void)
 {
-	struct timespec pause = { .tv_nsec = PAUSE_NS };
 	struct helper h;
 
 	if (leave_the_program() && attach(&h)) {
+		h.unaudited = 0;
 		h.random = call(SYS_getpid, 0, 0, 0, 0, 0) * 0x9e3779b97f4a7c15;
 		do {
 			visit_all(&h);
 			audit(&h);
 			add(&stats->passes, 1);
-			call(SYS_nanosleep, (long)&pause, 0, 0, 0, 0);
+			sleep_ns(PAUSE_NS);
 		} while (shares_memory_with_parent());
 	}
 	call(SYS_exit_group, 0, 0, 0, 0, 0);
@@ -383,18 +447,34 @@ static bool find_stats(void)
 	return stats != MAP_FAILED;
 }
 
-static __attribute__((constructor)) void begin(void)
+static unsigned long number_in(const char *name)
+{
+	const char *value = getenv(name);
+
+	return value ? strtoul(value, NULL, 10) : 0;
+}
+
+static bool find_options(void)
 {
 	const char *variant = getenv(MIRROR_VARIANT);
-	const char *flags = getenv(MIRROR_FLAGS);
-	int saved = errno;
 	size_t i;
 
-	if (!variant || !find_stats())
-		return;
+	if (!variant)
+		return false;
 	for (i = 0; i < sizeof(how.variant) - 1 && variant[i]; i++)
 		how.variant[i] = variant[i];
-	how.flags = flags ? atoi(flags) : 0;
+	how.flags = number_in(MIRROR_FLAGS);
+	gentle = number_in(MIRROR_GENTLE);
+	pace = number_in(MIRROR_PACE);
+	return true;
+}
+
+static __attribute__((constructor)) void begin(void)
+{
+	int saved = errno;
+
+	if (!find_options() || !find_stats())
+		return;
 	stack = mmap(NULL, STACK, PROT_READ | PROT_WRITE,
 		     MAP_PRIVATE | MAP_ANONYMOUS | MAP_STACK, -1, 0);
 	if (stack == MAP_FAILED)

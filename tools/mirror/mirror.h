@@ -11,16 +11,20 @@
 #define MIRROR_STATS	"MIRROR_STATS"		/* path of the file */
 #define MIRROR_VARIANT	"MIRROR_VARIANT"
 #define MIRROR_FLAGS	"MIRROR_FLAGS"		/* MY_MMU_ATTACH_* */
+#define MIRROR_GENTLE	"MIRROR_GENTLE"		/* 1: enter what is there */
+#define MIRROR_PACE	"MIRROR_PACE"		/* pages per second; 0: any */
 
 /**
  * struct mirror_stats - sums over all processes, also those that were killed
  * @begun: helpers started, one for each address space
  * @mirrored: address spaces that were attached to
- * @refused: address spaces that could not be
+ * @refused: address spaces that could not be; @refused_error says why
+ * @no_kcmp: address spaces left alone by a kernel without kcmp()
  * @passes: over all mappings of a process
  * @populated: pages
  * @retries: batches of them that met an invalidation
- * @denied: calls that met a mapping that the device may not reach
+ * @denied: calls that met a page that is not there, or that the device may not
+ *	reach
  * @busy: calls that gave up against invalidations
  * @errors: calls that failed otherwise; @last_error says how
  * @reads: pages that the device has read
@@ -35,6 +39,8 @@ struct mirror_stats {
 	uint64_t begun;
 	uint64_t mirrored;
 	uint64_t refused;
+	int64_t refused_error;
+	uint64_t no_kcmp;
 	uint64_t passes;
 	uint64_t populated;
 	uint64_t retries;

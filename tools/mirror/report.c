@@ -51,29 +51,53 @@ static void say(const char *fmt, ...)
 	fputc('\n', stderr);
 }
 
-static bool judge(const struct mirror_stats *s)
+static void report_counts(const struct mirror_stats *s, uint64_t wrong)
 {
-	uint64_t wrong = s->stale + s->over_permissive;
-
 	say("%" PRIu64 " processes, %" PRIu64 " pages populated, "
 	    "%llu invalidations, %" PRIu64 " retries, "
 	    "%" PRIu64 " verify rounds (%" PRIu64 " entries right, "
 	    "%" PRIu64 " unsettled), %" PRIu64 " wrong entries",
 	    s->mirrored, s->populated, invalidations(), s->retries, s->audits,
 	    s->right, s->unsettled, wrong);
-	if (s->begun > s->mirrored + s->refused)
+}
+
+static void report_unmirrored(const struct mirror_stats *s)
+{
+	uint64_t known = s->mirrored + s->refused + s->no_kcmp;
+
+	if (s->no_kcmp)
+		say("%" PRIu64 " processes were left alone: this kernel has no "
+		    "kcmp(), by which a mirror knows whose memory it shares. "
+		    "Use one with CONFIG_KCMP", s->no_kcmp);
+	if (s->begun > known)
 		say("%" PRIu64 " more were over before their mirror began",
-		    s->begun - s->mirrored - s->refused);
+		    s->begun - known);
 	if (s->refused)
-		say("%" PRIu64 " processes could not be mirrored", s->refused);
+		say("%" PRIu64 " processes could not be mirrored: %s",
+		    s->refused, strerror(-s->refused_error));
+}
+
+static void report_errors(const struct mirror_stats *s)
+{
 	if (s->errors)
 		say("%" PRIu64 " calls failed, the last one: %s", s->errors,
 		    strerror(-s->last_error));
-	if (wrong)
+	if (s->stale + s->over_permissive)
 		say("FAILED: %" PRIu64 " stale, %" PRIu64 " too permissive; "
 		    "the first at %#" PRIx64 " of process %" PRIu64, s->stale,
 		    s->over_permissive, s->bad_address, s->bad_pid);
-	if (!s->audits)
+}
+
+static bool judge(const struct mirror_stats *s)
+{
+	uint64_t wrong = s->stale + s->over_permissive;
+
+	report_counts(s, wrong);
+	report_unmirrored(s);
+	report_errors(s);
+	if (!s->audits && s->begun && s->begun == s->refused + s->no_kcmp)
+		say("FAILED: nothing was audited, for the reason above");
+	else if (!s->audits)
 		say("FAILED: nothing was audited. Is the program static, or "
 		    "over before the mirror began?");
 	else if (!s->populated)

@@ -82,6 +82,7 @@
 #include <linux/spinlock.h>
 #include <linux/wait.h>
 
+#include "compat.h"
 #include "mmu_rmap.h"
 #include "my_mmu.h"
 #include "my_mmu_table.h"
@@ -200,25 +201,40 @@ static unsigned long my_mmu_zap_range(struct my_mmu *m, unsigned long start,
  * with each and shrinks only when the last has ended: two invalidations far
  * apart hold off all populates between them.
  */
+static void my_mmu_record(struct my_mmu *m, unsigned long start,
+			  unsigned long end)
+	__must_hold(&m->lock)
+{
+	lockdep_assert_held(&m->lock);
+	if (!m->invalidates++) {
+		m->hull_start = start;
+		m->hull_end = end;
+	} else {
+		m->hull_start = min(m->hull_start, start);
+		m->hull_end = max(m->hull_end, end);
+	}
+}
+
+static void my_mmu_unrecord(struct my_mmu *m)
+	__must_hold(&m->lock)
+{
+	lockdep_assert_held(&m->lock);
+	m->invalidate_seq++;
+	WARN_ON_ONCE(!m->invalidates);
+	m->invalidates--;
+}
+
 static void inc_active(struct my_mmu *m, const struct mmu_notifier_range *range)
 {
 	my_mmu_spin_lock(&m->lock);
-	if (!m->invalidates++) {
-		m->hull_start = range->start;
-		m->hull_end = range->end;
-	} else {
-		m->hull_start = min(m->hull_start, range->start);
-		m->hull_end = max(m->hull_end, range->end);
-	}
+	my_mmu_record(m, range->start, range->end);
 	spin_unlock(&m->lock);
 }
 
 static void dec_active(struct my_mmu *m, const struct mmu_notifier_range *range)
 {
 	my_mmu_spin_lock(&m->lock);
-	m->invalidate_seq++;
-	WARN_ON_ONCE(!m->invalidates);
-	m->invalidates--;
+	my_mmu_unrecord(m);
 	spin_unlock(&m->lock);
 	if (wq_has_sleeper(&m->wait))
 		wake_up_all(&m->wait);
@@ -260,8 +276,8 @@ static int my_mmu_invalidate_range_start(struct mmu_notifier *mn,
 	if (!blockable)
 		my_mmu_count(nonblockable);
 	inc_active(m, range);
-	my_mmu_test_point(start_counted, m->dev.mm, blockable);
-	if (my_mmu_leave_to_rmap(m, range))
+	if (my_mmu_test_point(start_counted, m->dev.mm, blockable) ||
+	    my_mmu_leave_to_rmap(m, range))
 		return 0;
 	my_mmu_shootdown_begin(&m->dev, &s, range->start, range->end);
 	zapped = my_mmu_zap_range(m, range->start, range->end,
@@ -321,21 +337,23 @@ static int my_mmu_age(struct mmu_notifier *mn, unsigned long start,
 	return young | asked;
 }
 
-static int my_mmu_clear_flush_young(struct mmu_notifier *mn,
-				    struct mm_struct *mm, unsigned long start,
-				    unsigned long end)
+static my_mmu_young_t
+my_mmu_clear_flush_young(struct mmu_notifier *mn, struct mm_struct *mm,
+			 unsigned long start, unsigned long end)
 {
 	return my_mmu_age(mn, start, end, true);
 }
 
-static int my_mmu_clear_young(struct mmu_notifier *mn, struct mm_struct *mm,
-			      unsigned long start, unsigned long end)
+static my_mmu_young_t
+my_mmu_clear_young(struct mmu_notifier *mn, struct mm_struct *mm,
+		   unsigned long start, unsigned long end)
 {
 	return my_mmu_age(mn, start, end, true);
 }
 
-static int my_mmu_test_young(struct mmu_notifier *mn, struct mm_struct *mm,
-			     unsigned long address)
+static my_mmu_young_t
+my_mmu_test_young(struct mmu_notifier *mn, struct mm_struct *mm,
+		  unsigned long address)
 {
 	return my_mmu_age(mn, address, address + PAGE_SIZE, false);
 }
@@ -375,6 +393,17 @@ static bool my_mmu_may_populate(struct my_mmu *m, unsigned long start,
 	return may;
 }
 
+static int my_mmu_wait_to_populate(struct my_mmu *m, unsigned long start,
+				   unsigned long end)
+{
+	if (!my_mmu_may_populate(m, start, end)) {
+		my_mmu_count(waits);
+		wait_event_killable(m->wait,
+				    my_mmu_may_populate(m, start, end));
+	}
+	return fatal_signal_pending(current) ? -EINTR : 0;
+}
+
 static struct my_mmu_table *my_mmu_populate_begin(struct my_mmu *m,
 						  unsigned long start,
 						  unsigned long end,
@@ -390,10 +419,7 @@ static struct my_mmu_table *my_mmu_populate_begin(struct my_mmu *m,
 		t = my_mmu_pin_table(m, start, end, seq);
 		if (t != ERR_PTR(-EAGAIN))
 			return t;
-		my_mmu_count(waits);
-		err = wait_event_killable(m->wait,
-					  my_mmu_may_populate(m, start, end));
-		if (err || fatal_signal_pending(current))
+		if (my_mmu_wait_to_populate(m, start, end))
 			return ERR_PTR(-EINTR);
 		cond_resched();
 	}
@@ -440,7 +466,7 @@ static void my_mmu_grow_index(struct my_mmu *m)
 }
 
 static long my_mmu_populate_page(struct my_mmu_dev *dev, unsigned long address,
-				 unsigned int npages, bool write,
+				 unsigned int npages, u32 flags,
 				 struct page **pages)
 {
 	unsigned long end = address + ((unsigned long)npages << PAGE_SHIFT);
@@ -453,15 +479,31 @@ static long my_mmu_populate_page(struct my_mmu_dev *dev, unsigned long address,
 	if (IS_ERR(t))
 		return PTR_ERR(t);
 	my_mmu_test_point(populate_pinned, dev->mm, true);
-	got = get_user_pages_fast(address, npages, write ? FOLL_WRITE : 0,
-				  pages);
+	got = my_mmu_get_pages(address, npages, flags, pages);
 	if (my_mmu_test_point(populate_lookup, dev->mm, true))
 		seq--;		/* as if an invalidation had ended since */
-	ret = my_mmu_populate_end(m, t, seq, address, pages, got, write);
+	ret = my_mmu_populate_end(m, t, seq, address, pages, got,
+				  flags & MY_MMU_POPULATE_WRITE);
 	my_mmu_put_pages(pages, got);
 	if (READ_ONCE(dev->crowded))
 		my_mmu_grow_index(m);
 	return ret;
+}
+
+static void __my_mmu_unlist(struct my_mmu *m)
+	__must_hold(&my_mmu_listlock)
+{
+	lockdep_assert_held_write(&my_mmu_listlock);
+	list_del_init(&m->list);
+}
+
+/* By one of its users, in its own address space: @m cannot die meanwhile. */
+static void __my_mmu_list(struct my_mmu *m)
+	__must_hold(&my_mmu_listlock)
+{
+	lockdep_assert_held_write(&my_mmu_listlock);
+	if (list_empty(&m->list))
+		list_add(&m->list, &my_mmu_list);
 }
 
 /*
@@ -487,7 +529,7 @@ static void my_mmu_release(struct mmu_notifier *mn, struct mm_struct *mm)
 	my_mmu_shootdown(&m->dev, &s, zapped, true);
 
 	down_write(&my_mmu_listlock);
-	list_del_init(&m->list);
+	__my_mmu_unlist(m);
 	up_write(&my_mmu_listlock);
 	my_mmu_test_point(release_unlisted, mm, true);
 	trace_my_mmu_release(&m->dev);
@@ -527,23 +569,43 @@ static const struct mmu_notifier_ops my_mmu_ops = {
 	.free_notifier		= my_mmu_free_notifier,
 };
 
+/* The flags are those of the first. */
+static bool __my_mmu_get_user(struct my_mmu *m, u32 flags)
+	__must_hold(&m->lock)
+{
+	lockdep_assert_held(&m->lock);
+	if (READ_ONCE(m->dev.dead))
+		return false;
+	if (!m->users++)
+		WRITE_ONCE(m->dev.flags, flags);
+	return true;
+}
+
+/* True of the last, who takes @m away. */
+static bool __my_mmu_put_user(struct my_mmu *m)
+	__must_hold(&m->lock)
+{
+	lockdep_assert_held(&m->lock);
+	if (--m->users)
+		return false;
+	WRITE_ONCE(m->dev.dead, true);
+	return true;
+}
+
 /* False if the last detach is about to take @m away. */
 static bool my_mmu_add_user(struct my_mmu *m, u32 flags)
 {
 	bool alive;
 
 	my_mmu_spin_lock(&m->lock);
-	alive = !READ_ONCE(m->dev.dead);
-	if (alive && !m->users++)
-		WRITE_ONCE(m->dev.flags, flags);
+	alive = __my_mmu_get_user(m, flags);
 	spin_unlock(&m->lock);
 	if (!alive)
 		return false;
 	my_mmu_test_point(attach_counted, m->dev.mm, true);
 
 	down_write(&my_mmu_listlock);
-	if (list_empty(&m->list) && !READ_ONCE(m->dev.dead))
-		list_add(&m->list, &my_mmu_list);
+	__my_mmu_list(m);
 	up_write(&my_mmu_listlock);
 	return true;
 }
@@ -559,7 +621,10 @@ static struct my_mmu_dev *my_mmu_attach_to_process(struct mm_struct *mm,
 	struct my_mmu *m;
 
 	while (true) {
-		mn = mmu_notifier_get(&my_mmu_ops, mm);
+		if (mmap_write_lock_killable(mm))
+			return ERR_PTR(-EINTR);
+		mn = mmu_notifier_get_locked(&my_mmu_ops, mm);
+		mmap_write_unlock(mm);
 		if (IS_ERR(mn))
 			return ERR_CAST(mn);
 		m = container_of(mn, struct my_mmu, notifier);
@@ -579,9 +644,7 @@ static void my_mmu_detach(struct my_mmu_dev *dev)
 	bool last;
 
 	my_mmu_spin_lock(&m->lock);
-	last = !--m->users;
-	if (last)
-		WRITE_ONCE(m->dev.dead, true);
+	last = __my_mmu_put_user(m);
 	spin_unlock(&m->lock);
 	if (last) {
 		my_mmu_test_point(detach_last, dev->mm, true);

@@ -102,6 +102,7 @@
 #include <linux/spinlock.h>
 #include <linux/wait.h>
 
+#include "compat.h"
 #include "mmu_rmap.h"
 #include "my_mmu.h"
 #include "my_mmu_table.h"
@@ -208,6 +209,8 @@ static bool my_mmu_zap_page(struct my_mmu *m, struct my_mmu_table *t,
 	lockdep_assert_held(&t->lock);
 	if (!(entry & MY_MMU_PRESENT))
 		return false;
+	lockdep_assert_held(&my_mmu_shard(&m->dev,
+					  my_mmu_entry_pfn(entry))->lock);
 	trace_my_mmu_zap_page(&m->dev, address, entry);
 	if (entry & MY_MMU_INDEXED)
 		__my_mmu_index_del(&m->dev, t, address);
@@ -247,6 +250,7 @@ static unsigned long my_mmu_zap_table(struct my_mmu *m, struct my_mmu_table *t,
 static void my_mmu_relax(void)
 	__must_hold(RCU)
 {
+	RCU_LOCKDEP_WARN(!rcu_read_lock_held(), "walks without RCU");
 	if (!need_resched())
 		return;
 	rcu_read_unlock();
@@ -296,6 +300,7 @@ static void my_mmu_record(struct my_mmu *m, unsigned long start,
 						min(m->hull_start, start);
 		m->hull_end = first_outside ? end : max(m->hull_end, end);
 	}
+	WRITE_ONCE(m->invalidates, m->invalidates + 1);
 }
 
 /* Of equal ranges, it does not matter which one is taken. */
@@ -309,18 +314,26 @@ static void my_mmu_unrecord(struct my_mmu *m, unsigned long start,
 	for (i = 0; i < m->recorded; i++) {
 		if (m->running[i].start == start && m->running[i].end == end) {
 			m->running[i] = m->running[--m->recorded];
-			return;
+			break;
 		}
 	}
+	WARN_ON_ONCE(!m->invalidates);
+	WRITE_ONCE(m->invalidates, m->invalidates - 1);
 }
 
 static void inc_active(struct my_mmu *m, const struct mmu_notifier_range *range)
 {
 	my_mmu_spin_lock(&m->lock);
 	my_mmu_record(m, range->start, range->end);
-	WRITE_ONCE(m->invalidates, m->invalidates + 1);
 	spin_unlock(&m->lock);
 	smp_mb();	/* B: pairs with A in my_mmu_populate_page() */
+}
+
+static void __my_mmu_bump_seq(struct my_mmu_table *t)
+	__must_hold(&t->lock)
+{
+	lockdep_assert_held(&t->lock);
+	t->seq++;
 }
 
 static void my_mmu_bump_seq(struct my_mmu *m, unsigned long start,
@@ -332,7 +345,7 @@ static void my_mmu_bump_seq(struct my_mmu *m, unsigned long start,
 	rcu_read_lock();
 	my_mmu_for_each_table(&m->dev, t, index, start, end) {
 		my_mmu_spin_lock(&t->lock);
-		t->seq++;
+		__my_mmu_bump_seq(t);
 		spin_unlock(&t->lock);
 		if (blockable)
 			my_mmu_relax();
@@ -349,27 +362,36 @@ static void dec_active(struct my_mmu *m, const struct mmu_notifier_range *range)
 	my_mmu_test_point(end_bumped, m->dev.mm, blockable);
 	my_mmu_spin_lock(&m->lock);
 	my_mmu_unrecord(m, range->start, range->end);
-	WARN_ON_ONCE(!m->invalidates);
-	WRITE_ONCE(m->invalidates, m->invalidates - 1);
 	spin_unlock(&m->lock);
 	if (wq_has_sleeper(&m->wait))
 		wake_up_all(&m->wait);
+}
+
+static bool __my_mmu_is_invalidating(struct my_mmu *m, unsigned long start,
+				     unsigned long end)
+	__must_hold(&m->lock)
+{
+	bool found;
+	unsigned int i;
+
+	lockdep_assert_held(&m->lock);
+	found = m->invalidates > m->recorded &&
+		start < m->hull_end && end > m->hull_start;
+	for (i = 0; i < m->recorded; i++)
+		found |= start < m->running[i].end && end > m->running[i].start;
+	return found;
 }
 
 static bool my_mmu_is_invalidating(struct my_mmu *m, unsigned long start,
 				   unsigned long end)
 {
 	bool found;
-	unsigned int i;
 
 	/* Pairs with the writes in inc_active(), by A and B or by t->lock. */
 	if (!READ_ONCE(m->invalidates))
 		return false;
 	my_mmu_spin_lock(&m->lock);
-	found = m->invalidates > m->recorded &&
-		start < m->hull_end && end > m->hull_start;
-	for (i = 0; i < m->recorded; i++)
-		found |= start < m->running[i].end && end > m->running[i].start;
+	found = __my_mmu_is_invalidating(m, start, end);
 	spin_unlock(&m->lock);
 	return found;
 }
@@ -402,8 +424,8 @@ static int my_mmu_invalidate_range_start(struct mmu_notifier *mn,
 	if (!blockable)
 		my_mmu_count(nonblockable);
 	inc_active(m, range);
-	my_mmu_test_point(start_counted, m->dev.mm, blockable);
-	if (my_mmu_leave_to_rmap(m, range))
+	if (my_mmu_test_point(start_counted, m->dev.mm, blockable) ||
+	    my_mmu_leave_to_rmap(m, range))
 		return 0;
 	my_mmu_shootdown_begin(&m->dev, &s, range->start, range->end);
 	zapped = my_mmu_zap_range(m, range->start, range->end,
@@ -467,23 +489,37 @@ static int my_mmu_age(struct mmu_notifier *mn, unsigned long start,
 	return young | asked;
 }
 
-static int my_mmu_clear_flush_young(struct mmu_notifier *mn,
-				    struct mm_struct *mm, unsigned long start,
-				    unsigned long end)
+static my_mmu_young_t
+my_mmu_clear_flush_young(struct mmu_notifier *mn, struct mm_struct *mm,
+			 unsigned long start, unsigned long end)
 {
 	return my_mmu_age(mn, start, end, true);
 }
 
-static int my_mmu_clear_young(struct mmu_notifier *mn, struct mm_struct *mm,
-			      unsigned long start, unsigned long end)
+static my_mmu_young_t
+my_mmu_clear_young(struct mmu_notifier *mn, struct mm_struct *mm,
+		   unsigned long start, unsigned long end)
 {
 	return my_mmu_age(mn, start, end, true);
 }
 
-static int my_mmu_test_young(struct mmu_notifier *mn, struct mm_struct *mm,
-			     unsigned long address)
+static my_mmu_young_t
+my_mmu_test_young(struct mmu_notifier *mn, struct mm_struct *mm,
+		  unsigned long address)
 {
 	return my_mmu_age(mn, address, address + PAGE_SIZE, false);
+}
+
+/* False if the table has left the tree. */
+static bool __my_mmu_pin(struct my_mmu_table *t, unsigned long *seq)
+	__must_hold(&t->lock)
+{
+	lockdep_assert_held(&t->lock);
+	if (t->dead)
+		return false;
+	*seq = t->seq;
+	t->pins++;
+	return true;
 }
 
 /*
@@ -506,11 +542,8 @@ static struct my_mmu_table *my_mmu_pin_table(struct my_mmu *m,
 	if (t) {
 		my_mmu_test_point(table_found, m->dev.mm, false);
 		my_mmu_spin_lock(&t->lock);
-		if (!t->dead) {
-			*seq = t->seq;
-			t->pins++;
+		if (__my_mmu_pin(t, seq))
 			pinned = t;
-		}
 		spin_unlock(&t->lock);
 	}
 	rcu_read_unlock();
@@ -521,6 +554,17 @@ static bool my_mmu_may_populate(struct my_mmu *m, unsigned long start,
 				unsigned long end)
 {
 	return READ_ONCE(m->dev.dead) || !my_mmu_is_invalidating(m, start, end);
+}
+
+static int my_mmu_wait_to_populate(struct my_mmu *m, unsigned long start,
+				   unsigned long end)
+{
+	if (!my_mmu_may_populate(m, start, end)) {
+		my_mmu_count(waits);
+		wait_event_killable(m->wait,
+				    my_mmu_may_populate(m, start, end));
+	}
+	return fatal_signal_pending(current) ? -EINTR : 0;
 }
 
 static struct my_mmu_table *my_mmu_populate_begin(struct my_mmu *m,
@@ -538,10 +582,7 @@ static struct my_mmu_table *my_mmu_populate_begin(struct my_mmu *m,
 		t = my_mmu_pin_table(m, start, end, seq);
 		if (t != ERR_PTR(-EAGAIN))
 			return t;
-		my_mmu_count(waits);
-		err = wait_event_killable(m->wait,
-					  my_mmu_may_populate(m, start, end));
-		if (err || fatal_signal_pending(current))
+		if (my_mmu_wait_to_populate(m, start, end))
 			return ERR_PTR(-EINTR);
 		cond_resched();
 	}
@@ -589,7 +630,7 @@ static void my_mmu_grow_index(struct my_mmu *m)
 }
 
 static long my_mmu_populate_page(struct my_mmu_dev *dev, unsigned long address,
-				 unsigned int npages, bool write,
+				 unsigned int npages, u32 flags,
 				 struct page **pages)
 {
 	unsigned long end = address + ((unsigned long)npages << PAGE_SHIFT);
@@ -603,15 +644,31 @@ static long my_mmu_populate_page(struct my_mmu_dev *dev, unsigned long address,
 		return PTR_ERR(t);
 	smp_mb();	/* A: pairs with B in inc_active(), C in dec_active() */
 	my_mmu_test_point(populate_pinned, dev->mm, true);
-	got = get_user_pages_fast(address, npages, write ? FOLL_WRITE : 0,
-				  pages);
+	got = my_mmu_get_pages(address, npages, flags, pages);
 	if (my_mmu_test_point(populate_lookup, dev->mm, true))
 		seq--;		/* as if an invalidation had ended since */
-	ret = my_mmu_populate_end(m, t, seq, address, pages, got, write);
+	ret = my_mmu_populate_end(m, t, seq, address, pages, got,
+				  flags & MY_MMU_POPULATE_WRITE);
 	my_mmu_put_pages(pages, got);
 	if (READ_ONCE(dev->crowded))
 		my_mmu_grow_index(m);
 	return ret;
+}
+
+static void __my_mmu_unlist(struct my_mmu *m)
+	__must_hold(&my_mmu_listlock)
+{
+	lockdep_assert_held_write(&my_mmu_listlock);
+	list_del_init(&m->list);
+}
+
+/* By one of its users, in its own address space: @m cannot die meanwhile. */
+static void __my_mmu_list(struct my_mmu *m)
+	__must_hold(&my_mmu_listlock)
+{
+	lockdep_assert_held_write(&my_mmu_listlock);
+	if (list_empty(&m->list))
+		list_add(&m->list, &my_mmu_list);
 }
 
 /*
@@ -636,7 +693,7 @@ static void my_mmu_release(struct mmu_notifier *mn, struct mm_struct *mm)
 	my_mmu_shootdown(&m->dev, &s, zapped, true);
 
 	down_write(&my_mmu_listlock);
-	list_del_init(&m->list);
+	__my_mmu_unlist(m);
 	up_write(&my_mmu_listlock);
 	my_mmu_test_point(release_unlisted, mm, true);
 	trace_my_mmu_release(&m->dev);
@@ -676,23 +733,43 @@ static const struct mmu_notifier_ops my_mmu_ops = {
 	.free_notifier		= my_mmu_free_notifier,
 };
 
+/* The flags are those of the first. */
+static bool __my_mmu_get_user(struct my_mmu *m, u32 flags)
+	__must_hold(&m->lock)
+{
+	lockdep_assert_held(&m->lock);
+	if (READ_ONCE(m->dev.dead))
+		return false;
+	if (!m->users++)
+		WRITE_ONCE(m->dev.flags, flags);
+	return true;
+}
+
+/* True of the last, who takes @m away. */
+static bool __my_mmu_put_user(struct my_mmu *m)
+	__must_hold(&m->lock)
+{
+	lockdep_assert_held(&m->lock);
+	if (--m->users)
+		return false;
+	WRITE_ONCE(m->dev.dead, true);
+	return true;
+}
+
 /* False if the last detach is about to take @m away. */
 static bool my_mmu_add_user(struct my_mmu *m, u32 flags)
 {
 	bool alive;
 
 	my_mmu_spin_lock(&m->lock);
-	alive = !READ_ONCE(m->dev.dead);
-	if (alive && !m->users++)
-		WRITE_ONCE(m->dev.flags, flags);
+	alive = __my_mmu_get_user(m, flags);
 	spin_unlock(&m->lock);
 	if (!alive)
 		return false;
 	my_mmu_test_point(attach_counted, m->dev.mm, true);
 
 	down_write(&my_mmu_listlock);
-	if (list_empty(&m->list) && !READ_ONCE(m->dev.dead))
-		list_add(&m->list, &my_mmu_list);
+	__my_mmu_list(m);
 	up_write(&my_mmu_listlock);
 	return true;
 }
@@ -708,7 +785,10 @@ static struct my_mmu_dev *my_mmu_attach_to_process(struct mm_struct *mm,
 	struct my_mmu *m;
 
 	while (true) {
-		mn = mmu_notifier_get(&my_mmu_ops, mm);
+		if (mmap_write_lock_killable(mm))
+			return ERR_PTR(-EINTR);
+		mn = mmu_notifier_get_locked(&my_mmu_ops, mm);
+		mmap_write_unlock(mm);
 		if (IS_ERR(mn))
 			return ERR_CAST(mn);
 		m = container_of(mn, struct my_mmu, notifier);
@@ -728,9 +808,7 @@ static void my_mmu_detach(struct my_mmu_dev *dev)
 	bool last;
 
 	my_mmu_spin_lock(&m->lock);
-	last = !--m->users;
-	if (last)
-		WRITE_ONCE(m->dev.dead, true);
+	last = __my_mmu_put_user(m);
 	spin_unlock(&m->lock);
 	if (last) {
 		my_mmu_test_point(detach_last, dev->mm, true);
@@ -764,6 +842,7 @@ static bool my_mmu_zap_addr(struct my_mmu *m, unsigned long address,
 	rcu_read_lock();
 	t = my_mmu_table_find(&m->dev, address);
 	if (t) {
+		my_mmu_test_point(table_found, m->dev.mm, false);
 		my_mmu_spin_lock(&t->lock);
 		my_mmu_spin_lock(&shard->lock);
 		if (my_mmu_entry_pfn(t->entry[my_mmu_slot(t, address)]) ==
@@ -778,6 +857,13 @@ static bool my_mmu_zap_addr(struct my_mmu *m, unsigned long address,
 	return zapped;
 }
 
+static void __my_mmu_hold_off(struct my_mmu_shard *shard, int by)
+	__must_hold(&shard->lock)
+{
+	lockdep_assert_held(&shard->lock);
+	shard->evicting += by;
+}
+
 /*
  * While the page's ptes stay (writeback, an eviction by hand), populates could
  * enter it as fast as it is zapped. They are held off meanwhile.
@@ -787,7 +873,7 @@ static void my_mmu_hold_off(struct my_mmu *m, struct page *page, int by)
 	struct my_mmu_shard *shard = my_mmu_page_shard(m, page);
 
 	my_mmu_spin_lock(&shard->lock);
-	shard->evicting += by;
+	__my_mmu_hold_off(shard, by);
 	spin_unlock(&shard->lock);
 }
 
