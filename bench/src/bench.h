@@ -43,12 +43,14 @@ struct params {
 	unsigned int boot, block, blocks, reps;
 	unsigned int mib;	/* memory that populate works on */
 	unsigned int budget_ms;	/* timed part of one run of populate */
+	unsigned int passes;	/* of a run of populate; 0: see budget_ms */
 	unsigned int ops;	/* timed operations of 512 pages in a run */
 	unsigned int limit_ms;	/* of a run of invalidate: stop early */
 	unsigned int ms;	/* how long "load" lasts */
 	uint64_t seed;
 	bool verify;		/* check entries after each run, too */
 	bool count;		/* open counters around the timed part */
+	bool instructions;	/* only these, in the kernel; see timed.c */
 	const char *condition;	/* "load" only */
 	const char *raw;
 	const char *hist;
@@ -196,6 +198,14 @@ void counters_read(const int fds[NR_COUNTERS], struct counters *sum);
 void counters_close(int fds[NR_COUNTERS]);
 void counters_add(struct counters *sum, const struct counters *more);
 uint64_t steal_ms(void);
+
+/* timed.c */
+void instructions_tell_locks(void);
+void instructions_row(void);
+void instructions_open(const struct params *p);
+void instructions_close(struct counters *sum);
+void timed_begin(const struct worker *w);
+void timed_end(const struct worker *w);
 
 /* sample.c */
 #define HIST_SUB_BITS	5	/* 32 buckets per doubling: 3 % wide */

@@ -105,7 +105,8 @@ int mmu_attach(int fd, const char *variant)
 }
 
 int mmu_populate_batch(int fd, const void *addr, size_t len, uint32_t flags,
-		       uint32_t batch, uint64_t *done, uint64_t *retries)
+		       uint32_t batch, union mmu_out done,
+		       union mmu_out retries)
 {
 	int i, ret;
 
@@ -120,17 +121,17 @@ int mmu_populate_batch(int fd, const void *addr, size_t len, uint32_t flags,
 			zap(&ranges[i]);
 	ret = insert((char *)addr, len);
 	pthread_mutex_unlock(&lock);
-	*done = len / MMU_PAGE;
+	*done.stdint = len / MMU_PAGE;
 	return ret;
 }
 
 int mmu_gup_floor(int fd, const void *addr, size_t len, uint32_t flags,
-		  uint32_t batch, uint64_t *done)
+		  uint32_t batch, union mmu_out done)
 {
 	(void)fd;
 	(void)flags;
 	look_up(addr, len, batch);
-	*done = len / MMU_PAGE;
+	*done.stdint = len / MMU_PAGE;
 	return 0;
 }
 

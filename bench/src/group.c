@@ -191,6 +191,7 @@ static void run_cell(struct group *g, unsigned int rep, int order, int cell)
 	};
 	uint64_t steal = steal_ms();
 
+	instructions_row();
 	take_turn(g, cell);
 	steal = steal_ms() - steal;
 	keep_samples(g, cell);

@@ -27,10 +27,6 @@
 
 const char *const mirrored_conditions[] = { "mirrored", "unmirrored", NULL };
 
-#ifndef MADV_POPULATE_WRITE
-#define MADV_POPULATE_WRITE 23
-#endif
-
 /* How an operation gets its memory and gives it away. */
 struct kind {
 	const char *name;
@@ -137,10 +133,12 @@ static uint64_t one_op(struct worker *w)
 	if (prepare_op(w, addr, len))
 		return 0;
 	start = now_ns();
+	timed_begin(w);
 	if (kind->drop(addr, len)) {
 		worker_fail(w, -errno, kind->name);
 		return 0;
 	}
+	timed_end(w);
 	end = now_ns();
 	return end > start ? end - start : 1;
 }

@@ -34,6 +34,7 @@ static const struct option options[] = {
 	{ "reps", required_argument, NULL, 'r' },
 	{ "mib", required_argument, NULL, 'm' },
 	{ "budget-ms", required_argument, NULL, 'g' },
+	{ "passes", required_argument, NULL, 'P' },
 	{ "ops", required_argument, NULL, 'o' },
 	{ "limit-ms", required_argument, NULL, 'l' },
 	{ "ms", required_argument, NULL, 'M' },
@@ -41,6 +42,7 @@ static const struct option options[] = {
 	{ "condition", required_argument, NULL, 'c' },
 	{ "raw", required_argument, NULL, 'R' },
 	{ "hist", required_argument, NULL, 'H' },
+	{ "instructions", no_argument, NULL, 'i' },
 	{ NULL }
 };
 
@@ -122,6 +124,7 @@ static const struct {
 	{ 'r', offsetof(struct params, reps) },
 	{ 'm', offsetof(struct params, mib) },
 	{ 'g', offsetof(struct params, budget_ms) },
+	{ 'P', offsetof(struct params, passes) },
 	{ 'o', offsetof(struct params, ops) },
 	{ 'l', offsetof(struct params, limit_ms) },
 	{ 'M', offsetof(struct params, ms) },
@@ -154,11 +157,14 @@ static void parse(struct params *p, int argc, char **argv)
 			p->raw = optarg;
 		else if (opt == 'H')
 			p->hist = optarg;
+		else if (opt == 'i')
+			p->instructions = true;
 		else if (opt == 'S')
 			p->seed = number("seed", optarg, 0, ~0ul);
 		else
 			take_number(p, opt, options[index].name, optarg);
 	}
+	p->count &= !p->instructions;
 	if (optind < argc)
 		die("what is \"%s\"? Options begin with --", argv[optind]);
 }
@@ -237,7 +243,10 @@ static void cmd_block(const struct params *p)
 	int order[MAX_GROUPS], i, n = list_groups(p, groups);
 
 	shuffle(order, n, &seed);
-	counters_hold();
+	if (p->instructions)
+		instructions_tell_locks();
+	else
+		counters_hold();
 	write_open(p);
 	for (i = 0; i < n; i++) {
 		const struct group_ref *g = &groups[order[i]];

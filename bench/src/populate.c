@@ -82,7 +82,9 @@ static void populate_worker(struct worker *w)
 	uint64_t timed;
 
 	workers_start(w);
+	timed_begin(w);
 	populate_range(w, mine, share);
+	timed_end(w);
 	workers_finish(w);
 	timed = w->populated;
 	while (!w->error && !workers_all_done()) {
@@ -214,7 +216,8 @@ int populate_run(struct space *s, const struct cell *c)
 		ret = one_pass(s, c, s->params->verify && !pass);
 		close(s->fd);
 		s->fd = -1;
-		if (s->result->ns >= budget)
+		if (s->params->passes ? pass + 1 == (int)s->params->passes :
+		    s->result->ns >= budget)
 			break;
 	}
 	return ret;

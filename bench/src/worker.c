@@ -91,7 +91,9 @@ static void *worker_main(void *arg)
 	name_thread(w);
 	pin(w);
 	counters_open(counter_fds, w->space->params->count);
+	instructions_open(w->space->params);
 	worker_fn(w);
+	instructions_close(&w->counters);
 	counters_close(counter_fds);
 	return NULL;
 }

@@ -1,0 +1,212 @@
+# SPDX-License-Identifier: GPL-2.0
+"""What bench/run and bench/icount share: parameters, the VM, what it is."""
+
+import datetime
+import fcntl
+import os
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+from typing import Any, NoReturn, Sequence
+
+ROOT = Path(__file__).resolve().parent.parent.parent
+BUILD = Path(os.environ.get("BUILD", ROOT / "build"))
+
+
+def die(sentence: str, status: int = 1) -> NoReturn:
+    print(f"bench/{Path(sys.argv[0]).name}: {sentence}", file=sys.stderr)
+    sys.exit(status)
+
+
+# --- parameters --------------------------------------------------------------
+
+def words(name: str, default: str) -> list[str]:
+    found = re.split(r"[,\s]+", (os.environ.get(name) or default).strip())
+    return [word for word in found if word]
+
+
+def positive(name: str, text: str, most: int) -> int:
+    if not text.isdigit() or not 1 <= int(text) <= most:
+        die(f'{name} "{text}" is not a number from 1 to {most}.')
+    return int(text)
+
+
+def known_variants() -> list[str]:
+    return sorted(p.parent.name for p in ROOT.glob("variants/*/Kbuild"))
+
+
+def variants() -> list[str]:
+    there = known_variants()
+    asked = words("VARIANTS", "spinlock split-ptl rcu-list")
+    for name in asked:
+        if name not in there:
+            die(f'there is no variant "{name}" in variants/; there are: '
+                f"{', '.join(there)}.")
+    return list(dict.fromkeys(asked))
+
+
+# --- the VM ------------------------------------------------------------------
+
+def run_child(command: list[str]) -> int:
+    """Also when this process is told to stop, the child stops first."""
+    child = subprocess.Popen(command)
+    try:
+        return child.wait()
+    except BaseException:
+        if child.poll() is None:
+            child.terminate()
+        try:
+            child.wait(20)
+        except subprocess.TimeoutExpired:
+            child.kill()
+        raise
+
+
+def boot(kernel: str, label: str, environment: dict[str, Any], seconds: int,
+         out: Path, options: Sequence[str] = ()) -> int:
+    """guest-run in a VM; what it leaves in /results goes to out."""
+    with tempfile.TemporaryDirectory(dir=BUILD, prefix="bench.") as files:
+        bin_dir = Path(files) / "usr/local/bin"
+        bin_dir.mkdir(parents=True)
+        shutil.copy2(ROOT / "bench/guest-run", bin_dir)
+        values = [word for name, value in environment.items()
+                  for word in ("--env", f"{name}={value}")]
+        return run_child(
+            [str(ROOT / "vm/run"), "--kernel", kernel, "--bench", "--perf",
+             "--no-insmod", "--label", label, "--files", files,
+             "--timeout", str(seconds), "--out", str(out), *options, *values,
+             "--", "guest-run"])
+
+
+def vm_error(status: int, label: str, faster: str) -> str:
+    """Why there is nothing; as its last line, after those of vm/run."""
+    return {
+        124: f"the VM ran out of time. On a slow or busy machine, try {faster}.",
+        125: "the VM failed; the lines above say why.",
+        126: "bad news on the guest's console, so the numbers are void; "
+             f"build/log/{label}.console.log has it.",
+    }.get(status, "the measurement failed; the lines above say where.")
+
+
+def prepare(kernel: str) -> None:
+    for command in (["vm/setup", "--quiet", "bench"], ["vm/prepare", kernel]):
+        if run_child([str(ROOT / command[0]), *command[1:]]):
+            die("not ready to measure; the lines above say why.")
+
+
+# --- what it is --------------------------------------------------------------
+
+def output(*command: str) -> str:
+    try:
+        done = subprocess.run(command, cwd=ROOT, text=True, check=True,
+                              capture_output=True)
+    except (OSError, subprocess.CalledProcessError):
+        return ""
+    return done.stdout.strip()
+
+
+def machine_of(uname: str) -> str:
+    """What ARCH= calls the guest's kind of machine."""
+    return "arm64" if "aarch64" in uname.split() else "x86_64"
+
+
+def compiler(machine: str) -> str:
+    triplet = {"arm64": "aarch64-linux-gnu"}.get(machine, "x86_64-linux-gnu")
+    for name in (f"{triplet}-gcc-12", "gcc"):
+        version = output(name, "--version")
+        if version:
+            return version.splitlines()[0]
+    return "unknown"
+
+
+def host_steal_ms() -> int:
+    fields = Path("/proc/stat").read_text().split("\n", 1)[0].split()
+    return int(fields[8]) * 1000 // os.sysconf("SC_CLK_TCK")
+
+
+def read_guest(path: Path) -> dict[str, str]:
+    lines = path.read_text().splitlines()
+    return dict(line.split("=", 1) for line in lines if "=" in line)
+
+
+def package_of(uname: str) -> str:
+    found = re.search(r"Debian (\S+)", uname)
+    return found.group(1) if found else "unknown"
+
+
+def steal_of(raw: Path) -> int:
+    rows = raw.read_text().splitlines()[1:]
+    return sum(int(row.rsplit(",", 1)[1]) for row in rows)
+
+
+def describe(guest: dict[str, str], p: dict[str, Any], folder: Path,
+             before: dict[str, Any]) -> dict[str, Any]:
+    """meta.json: README.md says what the names mean."""
+    accel, vcpus = guest["accelerator"], int(guest["vcpus"])
+    machine = machine_of(guest["uname"])
+    kind = "" if machine == "x86_64" else f"{machine}-"
+    return {
+        "format": 1,
+        "date": before["date"],
+        "host": os.environ.get("BENCH_HOST") or f"qemu-{accel}-{kind}{vcpus}cpu",
+        "kernel": guest["release"], "series": guest["kernel"],
+        "uname": guest["uname"], "package": package_of(guest["uname"]),
+        "accelerator": accel, "qemu": guest["qemu"], "vcpus": vcpus,
+        "guest_cpu": guest["guest_cpu"],
+        "memory_kb": int(guest["memory_kb"]),
+        "clocksource": guest["clocksource"],
+        "clock_ns": int(guest["clock_ns"]),
+        "cmdline": guest["cmdline"], "profile": guest["profile"],
+        "perf": guest.get("perf", "none"),
+        "mitigations": {k.removeprefix("mitigation_"): v
+                        for k, v in guest.items()
+                        if k.startswith("mitigation_")},
+        "host_cpu": before["cpu"], "host_cpus": os.cpu_count(),
+        "host_kernel": os.uname().release.split("-")[0], "host_load": before["load"],
+        "host_steal_ms": host_steal_ms() - before["steal"],
+        "steal_ms": steal_of(folder / "raw.csv"),
+        "compiler": compiler(machine),
+        "commit": output("git", "rev-parse", "--short=12", "HEAD")
+        or "unknown",
+        "dirty": bool(output("git", "status", "--porcelain", "-uno")),
+        "seconds": round(time.monotonic() - before["clock"]),
+        "parameters": p,
+    }
+
+
+def before_all() -> dict[str, Any]:
+    model = re.search(r"Model name: *(.*)", output("env", "LC_ALL=C", "lscpu"))
+    now = datetime.datetime.now(datetime.timezone.utc)
+    return {
+        "date": now.isoformat(timespec="seconds").replace("+00:00", "Z"),
+        "cpu": model.group(1) if model else "unknown",
+        "load": os.getloadavg()[0],
+        "steal": host_steal_ms(), "clock": time.monotonic(),
+    }
+
+
+def warn_about_load(load: float) -> None:
+    if load > 0.5:
+        print(f"note: this machine is busy (load {load:.1f}); times will be "
+              "unsteady and intervals wide.", flush=True)
+
+
+# --- one at a time -----------------------------------------------------------
+
+def only_one() -> Any:
+    """Two at once would spoil each other's times; held until the end."""
+    lock = (BUILD / "bench.lock").open("w")
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        die("another benchmark is at work, and each would spoil the other's "
+            "times. Wait for it to end.")
+    return lock
+
+
+def stop(number: int, _frame: Any) -> None:
+    sys.exit(128 + number)
