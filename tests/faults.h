@@ -14,6 +14,10 @@
  *		ret = ...;
  *		failed = fault_end();
  *	} while (failed);
+ *
+ * A slab that takes a new page has a chance to fail that is not the call's; the
+ * next time it has none, and the chance behind it is passed over. A test that
+ * counts failures begins again where they are too few, FAIL_TRIES times.
  */
 #ifndef TESTS_FAULTS_H
 #define TESTS_FAULTS_H
@@ -21,6 +25,8 @@
 #include <stdbool.h>
 
 #include "harness.h"
+
+#define FAIL_TRIES	5
 
 /* Skips the test where the kernel cannot do it. */
 void faults_need(void);
