@@ -206,7 +206,7 @@ EXPORT_SYMBOL_GPL(my_mmu_shootdown);
 /*
  * Populate
  */
-/* Does what it does to one batch; how many pages it did, or -errno. */
+/* Populates one batch, or only looks it up; how many pages, or -errno. */
 typedef long (*batch_fn)(struct my_mmu_dev *dev, unsigned long address,
 			 unsigned int npages, u32 flags, struct page **pages);
 
@@ -557,13 +557,6 @@ static bool lookup_names(struct vm_area_struct *vma, struct suspect *s,
 	return same;
 }
 
-/* Who may write may read; what may only be executed is readable on x86. */
-static bool readable(struct vm_area_struct *vma)
-{
-	return vma->vm_flags & (VM_READ | VM_WRITE |
-				(IS_ENABLED(CONFIG_X86) ? VM_EXEC : 0));
-}
-
 /*
  * Does the CPU reach the suspect's page, in the way that the entry allows?
  * May sleep. A lookup for writing wants a pte that is writable: that is the
@@ -580,7 +573,7 @@ static bool cpu_reaches(struct mm_struct *mm, struct suspect *s, bool write)
 	if (mmap_read_lock_killable(mm))
 		return false;
 	vma = vma_lookup(mm, s->address);
-	if (vma && readable(vma))
+	if (vma && my_mmu_cpu_reads(vma))
 		reached = lookup_names(vma, s, write ? FOLL_WRITE : FOLL_FORCE);
 	mmap_read_unlock(mm);
 	return reached;
@@ -604,7 +597,7 @@ static bool chain_at_work(struct my_mmu_dev *dev)
 {
 	struct mmu_rmap_stats stats;
 
-	if (!(dev->flags & MY_MMU_ATTACH_RMAP_ONLY))
+	if (!(READ_ONCE(dev->flags) & MY_MMU_ATTACH_RMAP_ONLY))
 		return false;
 	mmu_rmap_get_stats(&stats);
 	return stats.in_flight;

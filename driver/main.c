@@ -239,7 +239,7 @@ static void __put_attached(struct my_mmu_file *f)
 	__must_hold(&f->lock)
 {
 	lockdep_assert_held(&f->lock);
-	if (!--f->users)
+	if (!--f->users && f->changing)
 		wake_up_all(&f->no_users);
 }
 
@@ -248,6 +248,21 @@ static void put_attached(struct my_mmu_file *f)
 	spin_lock(&f->lock);
 	__put_attached(f);
 	spin_unlock(&f->lock);
+}
+
+/* Whoever is inside @call, DETACH waits for. */
+static long with_attached(struct my_mmu_file *f,
+			  long (*call)(struct my_mmu_dev *dev, void *arg),
+			  void *arg)
+{
+	struct my_mmu_dev *dev = get_attached(f);
+	long ret;
+
+	if (IS_ERR(dev))
+		return PTR_ERR(dev);
+	ret = call(dev, arg);
+	put_attached(f);
+	return ret;
 }
 
 static bool __has_users(struct my_mmu_file *f)
@@ -406,19 +421,14 @@ static int check_populate(struct my_mmu_populate *a)
 	return check_pages(a->addr, a->len);
 }
 
+static long do_populate(struct my_mmu_dev *dev, void *arg)
+{
+	return my_mmu_engine_populate(dev, arg);
+}
+
 static long ioctl_populate(struct my_mmu_file *f, void *arg)
 {
-	struct my_mmu_dev *dev;
-	long ret = check_populate(arg);
-
-	if (ret)
-		return ret;
-	dev = get_attached(f);
-	if (IS_ERR(dev))
-		return PTR_ERR(dev);
-	ret = my_mmu_engine_populate(dev, arg);
-	put_attached(f);
-	return ret;
+	return check_populate(arg) ?: with_attached(f, do_populate, arg);
 }
 
 static long ioctl_gup_floor(struct my_mmu_file *f, void *arg)
@@ -426,76 +436,73 @@ static long ioctl_gup_floor(struct my_mmu_file *f, void *arg)
 	return check_populate(arg) ?: my_mmu_engine_floor(arg);
 }
 
-static long ioctl_access(struct my_mmu_file *f, struct my_mmu_access *a,
-			 bool write)
+static int check_access(struct my_mmu_access *a)
 {
-	struct my_mmu_dev *dev;
-	long ret;
-
 	a->done = 0;
 	a->faults = 0;
-	dev = get_attached(f);
-	if (IS_ERR(dev))
-		return PTR_ERR(dev);
-	ret = check_range(a->addr, a->len) ?:
-	      my_mmu_engine_access(dev, a, write);
-	put_attached(f);
-	return ret;
+	return check_range(a->addr, a->len);
+}
+
+static long do_read(struct my_mmu_dev *dev, void *arg)
+{
+	return my_mmu_engine_access(dev, arg, false);
 }
 
 static long ioctl_read(struct my_mmu_file *f, void *arg)
 {
-	return ioctl_access(f, arg, false);
+	return check_access(arg) ?: with_attached(f, do_read, arg);
+}
+
+static long do_write(struct my_mmu_dev *dev, void *arg)
+{
+	return my_mmu_engine_access(dev, arg, true);
 }
 
 static long ioctl_write(struct my_mmu_file *f, void *arg)
 {
-	return ioctl_access(f, arg, true);
+	return check_access(arg) ?: with_attached(f, do_write, arg);
 }
 
-static void show_entry(struct my_mmu_query *q, u64 entry)
+static int check_query(struct my_mmu_query *q)
 {
+	q->pfn = 0;
+	q->flags = 0;
+	return check_range(q->addr, 1) ?: q->reserved ? -EINVAL : 0;
+}
+
+static long do_query(struct my_mmu_dev *dev, void *arg)
+{
+	struct my_mmu_query *q = arg;
+	u64 entry = my_mmu_engine_query(dev, q->addr);
+
 	q->flags = entry & MY_MMU_PRESENT ? MY_MMU_ENTRY_PRESENT : 0;
 	if (entry & MY_MMU_WRITE_OK)
 		q->flags |= MY_MMU_ENTRY_WRITE;
 	if (entry & MY_MMU_ACCESSED)
 		q->flags |= MY_MMU_ENTRY_ACCESSED;
 	q->pfn = capable(CAP_SYS_ADMIN) ? my_mmu_entry_pfn(entry) : 0;
+	return 0;
 }
 
 static long ioctl_query(struct my_mmu_file *f, void *arg)
 {
-	struct my_mmu_query *q = arg;
-	struct my_mmu_dev *dev;
-	int err;
+	return check_query(arg) ?: with_attached(f, do_query, arg);
+}
 
-	q->pfn = 0;
-	q->flags = 0;
-	dev = get_attached(f);
-	if (IS_ERR(dev))
-		return PTR_ERR(dev);
-	err = check_range(q->addr, 1) ?: q->reserved ? -EINVAL : 0;
-	if (!err)
-		show_entry(q, my_mmu_engine_query(dev, q->addr));
-	put_attached(f);
-	return err;
+static int check_verify(struct my_mmu_verify *v)
+{
+	*v = (struct my_mmu_verify){ .addr = v->addr, .len = v->len };
+	return v->addr || v->len ? check_pages(v->addr, v->len) : 0;
+}
+
+static long do_verify(struct my_mmu_dev *dev, void *arg)
+{
+	return my_mmu_engine_verify(dev, arg);
 }
 
 static long ioctl_verify(struct my_mmu_file *f, void *arg)
 {
-	struct my_mmu_verify *v = arg;
-	struct my_mmu_dev *dev;
-	long ret = 0;
-
-	*v = (struct my_mmu_verify){ .addr = v->addr, .len = v->len };
-	dev = get_attached(f);
-	if (IS_ERR(dev))
-		return PTR_ERR(dev);
-	if (v->addr || v->len)
-		ret = check_pages(v->addr, v->len);
-	ret = ret ?: my_mmu_engine_verify(dev, v);
-	put_attached(f);
-	return ret;
+	return check_verify(arg) ?: with_attached(f, do_verify, arg);
 }
 
 static long ioctl_evict(struct my_mmu_file *f, void *arg)
@@ -515,19 +522,17 @@ static int check_config(const struct my_mmu_device_config *c)
 	return 0;
 }
 
-static long ioctl_configure(struct my_mmu_file *f, void *arg)
+static long do_configure(struct my_mmu_dev *dev, void *arg)
 {
 	struct my_mmu_device_config *c = arg;
-	struct my_mmu_dev *dev = get_attached(f);
-	int err;
 
-	if (IS_ERR(dev))
-		return PTR_ERR(dev);
-	err = check_config(c);
-	if (!err)
-		WRITE_ONCE(dev->shootdown_us, c->shootdown_us);
-	put_attached(f);
-	return err;
+	WRITE_ONCE(dev->shootdown_us, c->shootdown_us);
+	return 0;
+}
+
+static long ioctl_configure(struct my_mmu_file *f, void *arg)
+{
+	return check_config(arg) ?: with_attached(f, do_configure, arg);
 }
 
 static long ioctl_get_stats(struct my_mmu_file *f, void *arg)

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * compat.h - where the kernels 6.1 to 7.3 differ for this driver
+ * compat.h - where kernels (6.1 to 7.3) and machines differ for this driver
  *
  * The only file of the project that may ask for a kernel's version. It asks
  * for a feature instead wherever the feature can be seen.
@@ -46,6 +46,18 @@
 #else	/* stops at NUMA hints unasked; FOLL_NOFAULT faults hugetlb in */
 #define MY_MMU_FOLL_NUMA	0
 #define MY_MMU_FAULTS_HUGETLB	true
+#endif
+
+/*
+ * May the CPU read what is mapped? Who may write may read. What may only be
+ * executed x86 reads as well, and arm64 where the machine cannot tell the two
+ * apart (no EPAN).
+ */
+#ifdef CONFIG_ARM64
+#define my_mmu_cpu_reads(vma) \
+	(pgprot_val((vma)->vm_page_prot) & PTE_USER)
+#else
+#define my_mmu_cpu_reads(vma)	vma_is_accessible(vma)
 #endif
 
 /* What the callbacks about aging return: an int in 6.12, a bool in 7.3 */

@@ -78,7 +78,10 @@ extern unsigned long mmu_rmap_max_pfn;
  *
  * Context: any; the caller holds the lock that its invalidate_page callback
  * takes to look for mappings of the page, and makes the mapping in the same
- * critical section. Inline, since this is paid for every page of a populate.
+ * critical section. One without a range notifier must also hold the lock of
+ * the pte, from the lookup on: else the ptes may go, and the chain run, between
+ * its lookup and its export. Inline, since this is paid for every page of a
+ * populate.
  */
 static inline void mmu_rmap_export_page(unsigned long pfn)
 {

@@ -113,7 +113,8 @@ struct my_mmu_shard {
  * @variant: whose it is; constant
  * @mm: address space that it mirrors; constant, and the notifier keeps the
  *	structure (not the memory) alive
- * @flags: MY_MMU_ATTACH_*; constant
+ * @flags: MY_MMU_ATTACH_*; written by the first user's attach, under the
+ *	variant's lock, read without it (READ_ONCE)
  * @shootdown_us: microseconds that the device takes to answer
  * @unanswered_lock: protects @unanswered; innermost
  * @unanswered: struct my_mmu_shootdown that the device has not answered
@@ -153,7 +154,8 @@ typedef int (*my_mmu_walk_fn)(struct my_mmu_table *t, unsigned int slot,
  * @populate: Look up and enter @npages pages from @address on, all in one
  *	leaf table; @flags are MY_MMU_POPULATE_*, and @pages is room for
  *	pointers. Context: may sleep; current->mm is the mirrored one. Return:
- *	number of pages entered, or -EAGAIN when an invalidation came in
+ *	number of pages entered (0 only with MY_MMU_POPULATE_NOFAULT: the first
+ *	page is not there), or -EAGAIN when an invalidation came in
  *	between, -ESRCH after release, -EINTR, -ENOMEM, or what
  *	my_mmu_get_pages() returns.
  * @walk: Call @fn on each present entry of [start, end) under the lock that

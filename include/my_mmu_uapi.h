@@ -31,8 +31,13 @@
  *   be brought in, the file system or the server that has it may keep the
  *   caller longer: that wait is as killable as the CPU's own access to the
  *   page (a frozen ext4 lets go of neither). And Linux 6.1 has no lookup that
- *   would wait killably for the lock of the address space (mmap_lock): there, a
- *   killed call that looks pages up stays until the lock's holder lets go.
+ *   waits killably for the lock of the address space (mmap_lock) and honours
+ *   the thread's protection keys: there, a killed call that looks pages up
+ *   stays until the lock's holder lets go. The first MY_MMU_ATTACH of a process
+ *   waits in mm_take_all_locks() for the locks of the files that it maps, which
+ *   whoever truncates one of them holds while devices answer. A
+ *   killed call that has ended is not yet a task that is gone: the kernel's
+ *   own exit_mm() waits for the same lock, on each kernel.
  */
 #ifndef MY_MMU_UAPI_H
 #define MY_MMU_UAPI_H
@@ -110,17 +115,20 @@ struct my_mmu_attach {
  * MY_MMU_GUP_FLOOR does the page lookups and nothing else, on any open handle,
  * attached or not: the floor to compare with.
  *
- * With %MY_MMU_POPULATE_NOFAULT both only look at the CPU page table. They
- * neither take a page fault nor wait for a lock of the address space, and a
- * page that the CPU could not access that way at this moment without a fault
- * is one that is not there: -EFAULT. So is the zero page (a huge one only on
- * kernels that mark it; 6.1 and 6.12 do not), and a page that is being moved,
- * split or taken meanwhile. To go on behind such a page is up to the caller.
+ * With %MY_MMU_POPULATE_NOFAULT both only look at the CPU page table: the
+ * lookup neither takes a page fault nor waits for a lock of the address space.
+ * (MY_MMU_POPULATE still waits for an invalidation that is running.) A page
+ * that the CPU could not access that way at this moment without a fault is one
+ * that is not there: -EFAULT. So is the zero page (a huge one only on kernels
+ * that mark it; 6.1 and 6.12 do not), a page that is being moved, split or
+ * taken meanwhile, and one that a driver or the kernel has put there (vdso
+ * data). To go on behind such a page is up to the caller.
  *
  * Errors: -EINVAL, -EFAULT (a page is not there, or not accessible that
- * way), -ENOTCONN (not attached), -EIO, -ESRCH, -EINTR (killed), -ENOMEM,
- * -EAGAIN (invalidations, or evictions, kept interfering; the call may be
- * repeated from @addr + @populated pages).
+ * way), -EEXIST and -EREMOTEIO (the lookup's own words for memory that another
+ * driver has mapped), -ENOTCONN (not attached), -EIO, -ESRCH, -EINTR (killed),
+ * -ENOMEM, -EAGAIN (invalidations, or evictions, kept interfering; the call may
+ * be repeated from @addr + @populated pages).
  */
 struct my_mmu_populate {
 	__u64	addr;
@@ -215,7 +223,8 @@ struct my_mmu_verify {
  * so that who populates meanwhile, or then, maps the page again. Needs no
  * attached handle. The zero page stays: it is nobody's, and not on record.
  *
- * Errors: -EFAULT (no page there), -ENOMEM, -EINTR (killed).
+ * Errors: -EFAULT (no page there), -EEXIST and -EREMOTEIO (as MY_MMU_POPULATE),
+ * -ENOMEM, -EINTR (killed).
  */
 struct my_mmu_evict {
 	__u64	addr;
@@ -251,8 +260,8 @@ struct my_mmu_device_config {
  * @populated_pages: entries made
  * @populate_batches: batches begun (each retry counts again)
  * @retries: batches redone because an invalidation came in between
- * @waits: batches that found an invalidation of their addresses running, and
- *	waited until it was over
+ * @waits: how often a batch found an invalidation of its addresses running and
+ *	began to wait until it is over (one batch may do so again and again)
  * @invalidations: calls of invalidate_range_start
  * @nonblockable: those of them that were not allowed to sleep
  * @zapped_pages: entries removed

@@ -97,12 +97,12 @@
 #ifdef SEQUENCE_ONLY
 #define is_running(slot)	false
 #else
-#define is_running(slot)	my_mmu_is_invalidating(slot)
+#define is_running(slot)	__my_mmu_is_invalidating(slot)
 #endif
 #ifdef PIN_UNCHECKED
 #define is_running_at_pin(slot)	false
 #else
-#define is_running_at_pin(slot)	my_mmu_is_invalidating(slot)
+#define is_running_at_pin(slot)	__my_mmu_is_invalidating(slot)
 #endif
 #ifdef DEAD_UNCHECKED
 #define is_dead			false
@@ -271,7 +271,7 @@ inline dec_active()
 #endif
 }
 
-#define my_mmu_is_invalidating(slot) \
+#define __my_mmu_is_invalidating(slot) \
 	(invalidates && slot < hull_end && slot + 1 > hull_start)
 
 /*
@@ -422,7 +422,7 @@ inline wait_event(slot)
 	do
 	:: atomic { turn(); queued[me] = true }
 		LOCKED
-			may = dead || !my_mmu_is_invalidating(slot)
+			may = dead || !__my_mmu_is_invalidating(slot)
 		}
 		if
 		:: may -> break

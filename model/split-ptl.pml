@@ -466,7 +466,7 @@ inline my_mmu_zap_range(start, end, free)
 }
 
 /* with m->lock held, both */
-inline my_mmu_record(start, end)
+inline __my_mmu_record(start, end)
 {
 	if
 	:: recorded < RUNNING ->
@@ -486,7 +486,7 @@ inline my_mmu_record(start, end)
 	fi
 }
 
-inline my_mmu_unrecord(start, end)
+inline __my_mmu_unrecord(start, end)
 {
 	d_step {
 		n = 0;
@@ -550,7 +550,7 @@ inline check_record(start, end, change)
 inline inc_active(start, end)
 {
 	LOCKED(M_LOCK)
-		my_mmu_record(start, end);
+		__my_mmu_record(start, end);
 		count++;
 		check_record(start, end, 1);
 		store_queued(COUNT, count);
@@ -597,7 +597,7 @@ inline dec_active(start, end)
 	my_mmu_bump_seq(start, end);
 #endif
 	LOCKED(M_LOCK)
-		my_mmu_unrecord(start, end);
+		__my_mmu_unrecord(start, end);
 		count--;
 		store_queued(COUNT, count);
 		printf("%d|end: record removed; count %d\n", _pid, count);

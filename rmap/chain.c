@@ -322,11 +322,12 @@ void mmu_rmap_walk_begin(struct mmu_rmap_walk *walk, struct folio *folio,
  * @walk: as in mmu_rmap_walk_begin()
  * @folio: as in mmu_rmap_walk_begin()
  *
- * Looks at the filter again, since the folio may have been exported meanwhile.
- * An external MMU that has a range notifier, too, needs no second look: that
- * has undone the mapping, or makes the populate retry. One that subscribes to
- * the chain alone has nothing else. What it looked up before the ptes went is
- * exported by now or will not be found, and this is when they have gone.
+ * Looks at the filter again. Of a folio that was marked, pages may have been
+ * exported since mmu_rmap_walk_begin(), and their entries were left to this. Of
+ * one that was not, an external MMU that has a range notifier needs no second
+ * look: that has undone the mapping, or makes the populate retry. One that
+ * subscribes to the chain alone has nothing else, and this is when the ptes
+ * have gone; see mmu_rmap_export_page() for what it must do.
  *
  * Context: may sleep.
  */

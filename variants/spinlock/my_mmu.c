@@ -201,8 +201,8 @@ static unsigned long my_mmu_zap_range(struct my_mmu *m, unsigned long start,
  * with each and shrinks only when the last has ended: two invalidations far
  * apart hold off all populates between them.
  */
-static void my_mmu_record(struct my_mmu *m, unsigned long start,
-			  unsigned long end)
+static void __my_mmu_record(struct my_mmu *m, unsigned long start,
+			    unsigned long end)
 	__must_hold(&m->lock)
 {
 	lockdep_assert_held(&m->lock);
@@ -215,7 +215,7 @@ static void my_mmu_record(struct my_mmu *m, unsigned long start,
 	}
 }
 
-static void my_mmu_unrecord(struct my_mmu *m)
+static void __my_mmu_unrecord(struct my_mmu *m)
 	__must_hold(&m->lock)
 {
 	lockdep_assert_held(&m->lock);
@@ -227,21 +227,21 @@ static void my_mmu_unrecord(struct my_mmu *m)
 static void inc_active(struct my_mmu *m, const struct mmu_notifier_range *range)
 {
 	my_mmu_spin_lock(&m->lock);
-	my_mmu_record(m, range->start, range->end);
+	__my_mmu_record(m, range->start, range->end);
 	spin_unlock(&m->lock);
 }
 
 static void dec_active(struct my_mmu *m, const struct mmu_notifier_range *range)
 {
 	my_mmu_spin_lock(&m->lock);
-	my_mmu_unrecord(m);
+	__my_mmu_unrecord(m);
 	spin_unlock(&m->lock);
 	if (wq_has_sleeper(&m->wait))
 		wake_up_all(&m->wait);
 }
 
-static bool my_mmu_is_invalidating(struct my_mmu *m, unsigned long start,
-				   unsigned long end)
+static bool __my_mmu_is_invalidating(struct my_mmu *m, unsigned long start,
+				     unsigned long end)
 	__must_hold(&m->lock)
 {
 	lockdep_assert_held(&m->lock);
@@ -372,7 +372,7 @@ static struct my_mmu_table *my_mmu_pin_table(struct my_mmu *m,
 	my_mmu_spin_lock(&m->lock);
 	if (m->dev.dead) {
 		t = ERR_PTR(-ESRCH);
-	} else if (!my_mmu_is_invalidating(m, start, end)) {
+	} else if (!__my_mmu_is_invalidating(m, start, end)) {
 		t = my_mmu_table_find(&m->dev, start) ?: ERR_PTR(-EAGAIN);
 		*seq = m->invalidate_seq;
 		if (!IS_ERR(t))
@@ -388,7 +388,7 @@ static bool my_mmu_may_populate(struct my_mmu *m, unsigned long start,
 	bool may;
 
 	my_mmu_spin_lock(&m->lock);
-	may = m->dev.dead || !my_mmu_is_invalidating(m, start, end);
+	may = m->dev.dead || !__my_mmu_is_invalidating(m, start, end);
 	spin_unlock(&m->lock);
 	return may;
 }
@@ -438,7 +438,7 @@ static long my_mmu_populate_end(struct my_mmu *m, struct my_mmu_table *t,
 	if (m->dev.dead)
 		npages = -ESRCH;
 	else if (m->invalidate_seq != seq ||
-		 my_mmu_is_invalidating(m, start, end))
+		 __my_mmu_is_invalidating(m, start, end))
 		npages = npages > 0 ? -EAGAIN : npages;
 	npages = __my_mmu_insertable(t, start, pages, npages);
 	my_mmu_insert_pages(m, t, start, pages, npages, write);
@@ -570,7 +570,7 @@ static const struct mmu_notifier_ops my_mmu_ops = {
 };
 
 /* The flags are those of the first. */
-static bool __my_mmu_get_user(struct my_mmu *m, u32 flags)
+static bool __my_mmu_add_user(struct my_mmu *m, u32 flags)
 	__must_hold(&m->lock)
 {
 	lockdep_assert_held(&m->lock);
@@ -582,7 +582,7 @@ static bool __my_mmu_get_user(struct my_mmu *m, u32 flags)
 }
 
 /* True of the last, who takes @m away. */
-static bool __my_mmu_put_user(struct my_mmu *m)
+static bool __my_mmu_drop_user(struct my_mmu *m)
 	__must_hold(&m->lock)
 {
 	lockdep_assert_held(&m->lock);
@@ -598,7 +598,7 @@ static bool my_mmu_add_user(struct my_mmu *m, u32 flags)
 	bool alive;
 
 	my_mmu_spin_lock(&m->lock);
-	alive = __my_mmu_get_user(m, flags);
+	alive = __my_mmu_add_user(m, flags);
 	spin_unlock(&m->lock);
 	if (!alive)
 		return false;
@@ -644,7 +644,7 @@ static void my_mmu_detach(struct my_mmu_dev *dev)
 	bool last;
 
 	my_mmu_spin_lock(&m->lock);
-	last = __my_mmu_put_user(m);
+	last = __my_mmu_drop_user(m);
 	spin_unlock(&m->lock);
 	if (last) {
 		my_mmu_test_point(detach_last, dev->mm, true);

@@ -285,8 +285,8 @@ static unsigned long my_mmu_zap_range(struct my_mmu *m, unsigned long start,
 	return zapped;
 }
 
-static void my_mmu_record(struct my_mmu *m, unsigned long start,
-			  unsigned long end)
+static void __my_mmu_record(struct my_mmu *m, unsigned long start,
+			    unsigned long end)
 	__must_hold(&m->lock)
 {
 	bool first_outside = m->invalidates == m->recorded;
@@ -304,8 +304,8 @@ static void my_mmu_record(struct my_mmu *m, unsigned long start,
 }
 
 /* Of equal ranges, it does not matter which one is taken. */
-static void my_mmu_unrecord(struct my_mmu *m, unsigned long start,
-			    unsigned long end)
+static void __my_mmu_unrecord(struct my_mmu *m, unsigned long start,
+			      unsigned long end)
 	__must_hold(&m->lock)
 {
 	unsigned int i;
@@ -324,7 +324,7 @@ static void my_mmu_unrecord(struct my_mmu *m, unsigned long start,
 static void inc_active(struct my_mmu *m, const struct mmu_notifier_range *range)
 {
 	my_mmu_spin_lock(&m->lock);
-	my_mmu_record(m, range->start, range->end);
+	__my_mmu_record(m, range->start, range->end);
 	spin_unlock(&m->lock);
 	smp_mb();	/* B: pairs with A in my_mmu_populate_page() */
 }
@@ -361,7 +361,7 @@ static void dec_active(struct my_mmu *m, const struct mmu_notifier_range *range)
 	my_mmu_bump_seq(m, range->start, range->end, blockable);
 	my_mmu_test_point(end_bumped, m->dev.mm, blockable);
 	my_mmu_spin_lock(&m->lock);
-	my_mmu_unrecord(m, range->start, range->end);
+	__my_mmu_unrecord(m, range->start, range->end);
 	spin_unlock(&m->lock);
 	if (wq_has_sleeper(&m->wait))
 		wake_up_all(&m->wait);
@@ -734,7 +734,7 @@ static const struct mmu_notifier_ops my_mmu_ops = {
 };
 
 /* The flags are those of the first. */
-static bool __my_mmu_get_user(struct my_mmu *m, u32 flags)
+static bool __my_mmu_add_user(struct my_mmu *m, u32 flags)
 	__must_hold(&m->lock)
 {
 	lockdep_assert_held(&m->lock);
@@ -746,7 +746,7 @@ static bool __my_mmu_get_user(struct my_mmu *m, u32 flags)
 }
 
 /* True of the last, who takes @m away. */
-static bool __my_mmu_put_user(struct my_mmu *m)
+static bool __my_mmu_drop_user(struct my_mmu *m)
 	__must_hold(&m->lock)
 {
 	lockdep_assert_held(&m->lock);
@@ -762,7 +762,7 @@ static bool my_mmu_add_user(struct my_mmu *m, u32 flags)
 	bool alive;
 
 	my_mmu_spin_lock(&m->lock);
-	alive = __my_mmu_get_user(m, flags);
+	alive = __my_mmu_add_user(m, flags);
 	spin_unlock(&m->lock);
 	if (!alive)
 		return false;
@@ -808,7 +808,7 @@ static void my_mmu_detach(struct my_mmu_dev *dev)
 	bool last;
 
 	my_mmu_spin_lock(&m->lock);
-	last = __my_mmu_put_user(m);
+	last = __my_mmu_drop_user(m);
 	spin_unlock(&m->lock);
 	if (last) {
 		my_mmu_test_point(detach_last, dev->mm, true);
