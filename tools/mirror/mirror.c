@@ -18,8 +18,8 @@
  * There are two kinds. The eager one populates for writing what may be written,
  * reads through the device, and now and then brings in a page that is not
  * there: it tests the device, and a program that looks at itself sees it. The
- * gentle one enters what is there, to be read, and leaves no trace but a
- * reference to a page while it is looked up, and a mark that it was.
+ * gentle one enters what is there, to be read. tests/README.md says what a
+ * program can see of it all the same.
  *
  * The helper has no thread-local storage of its own: %fs is the program's.
  * It therefore calls nothing of libc, and makes its system calls by itself.
@@ -48,7 +48,7 @@
 #define CHUNK		512	/* pages looked at together */
 #define CHUNKS_MOST	64	/* of one mapping in one pass */
 #define STACK		(128ul << 10)
-#define GENTLE_BATCH	16	/* pages held at a time, so briefly */
+#define SMALL_BATCH	16	/* pages held at a time, so briefly */
 #define PAUSE_NS	2000000	/* between passes */
 #define ATTACH_TRIES	100
 #define SECOND_NS	1000000000ul
@@ -130,7 +130,7 @@ static unsigned int dice(struct helper *h, unsigned int n)
 
 static unsigned int batch(struct helper *h)
 {
-	return gentle || dice(h, 2) ? GENTLE_BATCH : 0;
+	return gentle || dice(h, 2) ? SMALL_BATCH : 0;
 }
 
 static unsigned int populate_flags(bool write)
@@ -164,7 +164,7 @@ static void populate(struct helper *h, unsigned long start, unsigned long end,
 		ret = ask(h->device, MY_MMU_POPULATE, &p);
 		add(&stats->populated, p.populated);
 		add(&stats->retries, p.retries);
-		keep_pace(h, p.populated + 1);
+		keep_pace(h, p.populated + !!ret);
 		start += (p.populated + 1) * PAGE;
 		if (!ret)
 			return;
@@ -330,46 +330,74 @@ static void visit_all(struct helper *h)
 
 /* --- the helper ----------------------------------------------------------- */
 
+static void count_refusal(long error)
+{
+	stats->refused_error = error;
+	add(&stats->refused, 1);
+}
+
+/* 0: they are the same; > 0: others; or -errno */
+static long compare_memory_with_parent(void)
+{
+	return call(SYS_kcmp, call(SYS_getppid, 0, 0, 0, 0, 0),
+		    call(SYS_getpid, 0, 0, 0, 0, 0), KCMP_VM, 0, 0);
+}
+
 /* After exec, the program has another address space and this one nobody. */
 static bool shares_memory_with_parent(void)
 {
-	long ret = call(SYS_kcmp, call(SYS_getppid, 0, 0, 0, 0, 0),
-			call(SYS_getpid, 0, 0, 0, 0, 0), KCMP_VM, 0, 0);
+	return !compare_memory_with_parent();
+}
+
+static bool may_mirror(void)
+{
+	long ret = compare_memory_with_parent();
 
 	if (ret == -ENOSYS)
 		add(&stats->no_kcmp, 1);
+	else if (ret < 0 && ret != -ESRCH)
+		count_refusal(ret);
 	return !ret;
 }
 
-static bool leave_the_program(void)
+static void leave_the_program(void)
 {
 	call(SYS_prctl, PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0);
 	call(SYS_setsid, 0, 0, 0, 0, 0);
 	/* Copies of the program's; its pipes must end when it closes them. */
 	call(SYS_close_range, 0, ~0u, 0, 0, 0);
 	call(SYS_prctl, PR_SET_NAME, (long)"mirror", 0, 0, 0);
-	return shares_memory_with_parent();
 }
 
 /*
  * The helper is born with all signals blocked, and never lets one in: attaching
  * fails as long as any is pending. A stop cannot be blocked: try again.
  */
-static bool attach(struct helper *h)
+static long attach(struct helper *h)
 {
 	int tries = 0;
 	long ret;
 
 	h->device = open_file(MY_MMU_DEVICE_PATH, O_RDWR);
+	if (h->device < 0)
+		return h->device;
 	h->pagemap = open_file("/proc/self/pagemap", O_RDONLY);
+	if (h->pagemap < 0)
+		return h->pagemap;
 	do {
 		ret = ask(h->device, MY_MMU_ATTACH, &how);
 	} while (ret == -EINTR && ++tries < ATTACH_TRIES);
-	if (!ret && h->pagemap < 0)
-		ret = h->pagemap;
+	return ret;
+}
+
+static bool mirrors(struct helper *h)
+{
+	long ret = attach(h);
+
 	if (ret)
-		stats->refused_error = ret;
-	add(ret ? &stats->refused : &stats->mirrored, 1);
+		count_refusal(ret);
+	else
+		add(&stats->mirrored, 1);
 	return !ret;
 }
 
@@ -377,7 +405,8 @@ static void helper(void)
 {
 	struct helper h;
 
-	if (leave_the_program() && attach(&h)) {
+	leave_the_program();
+	if (may_mirror() && mirrors(&h)) {
 		h.unaudited = 0;
 		h.random = call(SYS_getpid, 0, 0, 0, 0, 0) * 0x9e3779b97f4a7c15;
 		do {
@@ -419,12 +448,14 @@ static long clone_to(char *top)
 static void start_helper(void)
 {
 	uint64_t all = ~0ull, old;
+	long pid;
 
 	call(SYS_rt_sigprocmask, SIG_BLOCK, (long)&all, (long)&old, sizeof(all),
 	     0);
 	add(&stats->begun, 1);
-	if (clone_to(stack + STACK) < 0)
-		add(&stats->refused, 1);
+	pid = clone_to(stack + STACK);
+	if (pid < 0)
+		count_refusal(pid);
 	call(SYS_rt_sigprocmask, SIG_SETMASK, (long)&old, 0, sizeof(old), 0);
 }
 

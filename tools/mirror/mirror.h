@@ -28,7 +28,7 @@
  * @busy: calls that gave up against invalidations
  * @errors: calls that failed otherwise; @last_error says how
  * @reads: pages that the device has read
- * @audits: VERIFY, once per pass
+ * @audits: calls of VERIFY: after each pass, and during slow ones
  * @right: entries that were found to be right by them
  * @unsettled: see struct my_mmu_verify
  * @stale: see there; must be 0
