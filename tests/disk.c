@@ -107,8 +107,9 @@ static void make_disk(const char *mount_point)
 	snprintf(device, sizeof(device), "/dev/zram%ld", nr);
 	snprintf(command, sizeof(command), DISKS "%s %s >/dev/null 2>&1",
 		 disk->mkfs, device);
-	if (system(command))
-		skip("%s does not work here", disk->mkfs);
+	if (access(DISKS, F_OK))
+		skip("the guest was made without --disks");
+	ASSERT_EQ(system(command), 0, "%s works", disk->mkfs);
 	mkdir(mount_point, 0755);
 	ASSERT_EQ(mount(device, mount_point, disk->type, 0, NULL), 0,
 		  "%s can be mounted", disk->type);

@@ -7,7 +7,10 @@
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <glob.h>
+#include <linux/fs.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <unistd.h>
 
@@ -17,6 +20,21 @@
 #define N	32
 #define MANY	128
 #define RW	(PROT_READ | PROT_WRITE)
+
+/* What another mkfs makes may have neither: an ext2 in all but name. */
+TEST(ext4_has_extents_and_a_journal, 20)
+{
+	unsigned int flags = 0;
+	glob_t journals;
+	int file;
+
+	test_disk = "ext4";
+	file = disk_file("flags", MMU_PAGE);
+	ASSERT_EQ(ioctl(file, FS_IOC_GETFLAGS, &flags), 0, "the file's flags");
+	EXPECT_EQ(flags & FS_EXTENT_FL, FS_EXTENT_FL, "it is made of extents");
+	EXPECT_EQ(glob("/proc/fs/jbd2/zram*", 0, NULL, &journals), 0,
+		  "the disk has a journal");
+}
 
 /* What is on the disk, past the page cache. */
 static char *from_disk(int file, size_t pages)
