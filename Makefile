@@ -9,18 +9,21 @@
 #                       prepare; 6.12 for the others; coverage, mutants and
 #                       mutate choose themselves);
 #                       newest: of those in Debian's archives today;
-#                       debug-kasan|debug-kcsan for check-debug
-#   KERNELS=all         check, modules, lint: with 7.3; or a list of your own
+#                       debug-kasan for check-debug (else both), soak, fuzz;
+#                       debug-kcsan for check-debug, soak
+#   KERNELS=all         check, modules, prepare, lint: with 7.3; or a list of
+#                       your own
 #   KDIR= [VMLINUZ= MODULES=]   a kernel of your own instead: a tree that was
 #                       built, or what its Debian packages were unpacked into
-#   ARGS="-v rcu-list -t g2_*"  some tests (check, check-debug)
+#   ARGS="-v rcu-list -t g2_*"  some tests (check, check-debug, coverage)
 #   VARIANTS="spinlock rcu-list"  THREADS=1,2  QUICK=1   what bench measures
 #   VARIANTS=  PAGES=1,16,512  REPS=n   what icount counts, and how often
 #   QUICK=1             for mutants: only the tests that each mutant names
 #   MINUTES=n SEED=0x...        how long soak runs, and with which seed
 #   SEED=n  CALLS=n     what fuzz does; it prints the seed that it takes
 #   ACCEL=tcg|kvm  CPUS=n       how the guest runs
-#   ONLY='no-*'  PART=1/4  WITHIN=s  which mutants, and none after s seconds
+#   ONLY='no-*'  PART=1/4  which mutants; WITHIN=s: none after s seconds (mutants,
+#                       mutate)
 #   SAMPLE=n  SEED=n  FILES='variants driver/engine.c'  how many mutants mutate
 #                       makes, which, and of what
 #   BUILD=dir  JOBS=n  MEM=512M  QEMU=path   where all is kept; how much at
@@ -32,15 +35,16 @@
 export KERNEL KDIR VMLINUZ MODULES VARIANTS THREADS QUICK ACCEL CPUS SETUP V
 export ONLY PART WITHIN MINUTES SEED CALLS SAMPLE FILES
 
-ifeq ($(KERNEL),newest)
-override KERNEL := $(shell vm/fetch-kernel --newest)
-$(if $(KERNEL),,$(error KERNEL=newest: vm/fetch-kernel could not find out which kernel that is; why stands above. Check the network, or say KERNEL=7.3))
-endif
-
 ifneq ($(ARCH),)
 export ARCH
 export BUILD := $(shell ARCH='$(ARCH)' bash -c '. vm/arch.sh && echo "$$BUILD"')
 $(if $(BUILD),,$(error No guests for ARCH=$(ARCH)))
+endif
+
+ifeq ($(KERNEL),newest)
+# before make 4.4, $(shell) does not see what is exported here
+override KERNEL := $(shell ARCH='$(ARCH)' BUILD='$(BUILD)' vm/fetch-kernel --newest)
+$(if $(KERNEL),,$(error KERNEL=newest: vm/fetch-kernel could not find out which kernel that is; why stands above. Check the network, or say KERNEL=7.3))
 endif
 
 own     := $(if $(KDIR)$(VMLINUZ),own)
@@ -114,7 +118,7 @@ icount: ## count the instructions of each operation, function by function
 	@KERNEL=$(kernel) bench/icount
 
 .PHONY: shell
-shell: ## a shell in the VM, modules loaded, tools and perf at hand
+shell: ## a shell in the guest, modules loaded, tools and perf at hand
 	@vm/prepare $(kernel)
 	@vm/run --kernel $(kernel) --perf --shell
 
@@ -129,7 +133,7 @@ prepare: ## everything check needs, short of booting
 	@vm/prepare $(kernels)
 
 .PHONY: lint
-lint: ## checkpatch, sparse, kernel-doc, shellcheck
+lint: ## all that looks at sources, and what tests the tools (V=1 shows it)
 	@vm/setup --quiet build vm lint
 	@tools/lint
 
@@ -175,7 +179,7 @@ check-book: ## the book's names, spelling, links, EPUB, and all pages in a brows
 	@tools/check-book
 
 .PHONY: try-book
-try-book: ## type the commands of the book, in a VM too, and compare
+try-book: ## type the commands of the book, in a guest too, and compare
 	@tools/check-book --commands
 
 .PHONY: setup

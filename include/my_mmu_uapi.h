@@ -113,22 +113,19 @@ struct my_mmu_attach {
  * hint. One for writing does as the CPU.
  *
  * MY_MMU_GUP_FLOOR does the page lookups and nothing else, on any open handle,
- * attached or not: the floor to compare with.
+ * attached or not: the floor to compare with. With %MY_MMU_POPULATE_NOFAULT
+ * these take no page fault and wait for no lock of the address space. (A
+ * populate still waits for an invalidation that is running.) A page that the
+ * CPU could not access that way at this moment without a fault is one that is
+ * not there: -EFAULT. So is the zero page (a huge one only on kernels that mark
+ * it; 6.1 and 6.12 do not), one that is being moved, split or taken meanwhile,
+ * and one that a driver or the kernel has put there. Go on behind it, or not.
  *
- * With %MY_MMU_POPULATE_NOFAULT both only look at the CPU page table: the
- * lookup neither takes a page fault nor waits for a lock of the address space.
- * (MY_MMU_POPULATE still waits for an invalidation that is running.) A page
- * that the CPU could not access that way at this moment without a fault is one
- * that is not there: -EFAULT. So is the zero page (a huge one only on kernels
- * that mark it; 6.1 and 6.12 do not), a page that is being moved, split or
- * taken meanwhile, and one that a driver or the kernel has put there (vdso
- * data). To go on behind such a page is up to the caller.
- *
- * Errors: -EINVAL, -EFAULT (a page is not there, or not accessible that
- * way), -EEXIST and -EREMOTEIO (the lookup's own words for memory that another
- * driver has mapped), -ENOTCONN (not attached), -EIO, -ESRCH, -EINTR (killed),
- * -ENOMEM, -EAGAIN (invalidations, or evictions, kept interfering; the call may
- * be repeated from @addr + @populated pages).
+ * Errors: -EINVAL, -EFAULT (a page is not there, or not accessible that way),
+ * -EEXIST and -EREMOTEIO (the lookup's own words for what another driver has
+ * mapped), -ENOTCONN, -EIO, -ESRCH, -EINTR (killed), -ENOMEM, -EAGAIN
+ * (invalidations, or evictions, kept interfering; the call may be repeated from
+ * @addr + @populated pages).
  */
 struct my_mmu_populate {
 	__u64	addr;

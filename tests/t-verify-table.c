@@ -173,7 +173,8 @@ struct rights {
 	bool other;
 };
 
-#define LOCKS	4	/* PKEY_DISABLE_ACCESS, PKEY_DISABLE_WRITE, both, none */
+/* Nothing, PKEY_DISABLE_ACCESS, PKEY_DISABLE_WRITE, both */
+#define LOCKS	4
 #define RIGHTS	(1 + LOCKS * LOCKS * 2)
 
 /* Without a key, then with: each right then, each right now, of each thread. */

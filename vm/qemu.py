@@ -568,7 +568,7 @@ class Run:
             self.screen.note(f"    | {self.console.last}")
             return INFRA
         if code is None:
-            self.say("the VM ended before the command did (QEMU's status "
+            self.say("the guest ended before the command did (QEMU's status "
                      f"{self.machine.process.returncode}). Console: {log}"
                      + self.qemu_says())
             if self.options.resume and "booted" not in self.status:

@@ -86,7 +86,7 @@ def vm_error(status: int, label: str, faster: str) -> str:
     """Why there is nothing; as its last line, after those of vm/run."""
     return {
         124: f"the VM ran out of time. On a slow or busy machine, try {faster}.",
-        125: "the VM failed; the lines above say why.",
+        125: "the guest failed; the lines above say why.",
         126: "bad news on the guest's console, so the numbers are void; "
              f"build/log/{label}.console.log has it.",
     }.get(status, "the measurement failed; the lines above say where.")

@@ -97,7 +97,7 @@ class Trial:
                 return
 
     def run(self):
-        """"caught", "survived", or "silent"; None if the VM did not run."""
+        """"caught", "survived", or "silent"; None if the guest did not run."""
         ktap, log = OUT / f"log/{self.name}.ktap", OUT / f"log/{self.name}.log"
         ktap.parent.mkdir(parents=True, exist_ok=True)
         self.silent, ended = False, threading.Event()

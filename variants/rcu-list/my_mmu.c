@@ -8,7 +8,8 @@
  * and exit do not wait for a walk that sleeps in a device (G6), and a struct
  * my_mmu is freed when no walker can hold it any more.
  *
- * Lock order (outer to inner; the function that makes the edge):
+ * Lock order (below a line, indented: what is taken under it, and where; the
+ * card of dev->unanswered_lock is in include/my_mmu.h):
  *
  *	mm's mmap_lock, VMA locks, rmap locks	(the VM, around the notifier)
  *	  dev->unanswered_lock			(my_mmu_shootdown)
@@ -37,9 +38,9 @@
  *	does t->dead say whether it still counts.
  * shard->lock
  *	Type: spinlock, %MY_MMU_SHARDS per address space. Protects: one shard of
- *	the reverse index. Innermost: an entry is in the index if and only if it
- *	is present, as seen by whoever holds its t->lock. @evicting says that
- *	the rmap chain is at work in the shard: enter nothing.
+ *	the reverse index. Who holds an entry's t->lock finds it in the index if
+ *	and only if it is present. @evicting says that the rmap chain is at work
+ *	in the shard: enter nothing. The innermost of our own locks.
  * m->lock
  *	Type: spinlock. Protects: the record of running invalidations, and the
  *	users. Held for a few instructions.

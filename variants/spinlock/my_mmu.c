@@ -6,7 +6,8 @@
  * The 2008 skeleton, finished: a global list of external MMUs, one spinlock
  * in each. It is where every driver starts, and the one to compare with.
  *
- * Lock order (outer to inner; the function that makes the edge):
+ * Lock order (below a line, indented: what is taken under it, and where; the
+ * card of dev->unanswered_lock is in include/my_mmu.h):
  *
  *	mm's mmap_lock, VMA locks, rmap locks	(the VM, around the notifier)
  *	  dev->unanswered_lock			(my_mmu_shootdown)
