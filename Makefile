@@ -33,7 +33,7 @@
 #   ARCH=arm64|x86_64   guests of another kind than this machine: modules and
 #                       programs are cross-built below build/ARCH, and emulated
 export KERNEL KDIR VMLINUZ MODULES VARIANTS THREADS QUICK ACCEL CPUS SETUP V
-export ONLY PART WITHIN MINUTES SEED CALLS SAMPLE FILES
+export ONLY PART WITHIN MINUTES SEED CALLS SAMPLE FILES WHOLE
 
 ifneq ($(ARCH),)
 export ARCH

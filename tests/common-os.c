@@ -19,9 +19,6 @@
 
 #include "common.h"
 
-/* bits of /proc/kpageflags */
-#define KPF_COMPOUND_TAIL	16
-#define KPF_THP			22
 #define MPOL_MF_MOVE		2
 
 /* --- what the CPU's side looks like --------------------------------------- */
@@ -144,17 +141,20 @@ int split_thp(char *p)
 	return ret;
 }
 
-size_t count_tails(const char *p, size_t pages)
+size_t count_flags(const char *p, size_t pages, unsigned int bit)
 {
 	uint64_t *entry = pagemap_alloc(p, pages);
 	size_t i, n = 0;
 
-	for (i = 0; i < pages; i++) {
-		ASSERT_EQ(!!(entry[i] & PM_PRESENT), 1, "page %zu is there", i);
-		n += has_flag(entry[i], KPF_COMPOUND_TAIL);
-	}
+	for (i = 0; i < pages; i++)
+		n += entry[i] & PM_PRESENT && has_flag(entry[i], bit);
 	free(entry);
 	return n;
+}
+
+size_t count_tails(const char *p, size_t pages)
+{
+	return count_flags(p, pages, KPF_COMPOUND_TAIL);
 }
 
 static bool is_tail_of(uint64_t entry, uint64_t pfn)

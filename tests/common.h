@@ -130,7 +130,14 @@ char *map_thp(void);
  * somebody else has a hold of just now, so it is asked more than once.
  */
 int split_thp(char *p);
-/* How many of the pages, all present, are in a folio behind its first page. */
+/* How many of the pages are there, and have this bit in /proc/kpageflags? */
+size_t count_flags(const char *p, size_t pages, unsigned int bit);
+#define KPF_DIRTY		4
+#define KPF_ACTIVE		6
+#define KPF_COMPOUND_TAIL	16
+#define KPF_THP			22
+#define KPF_MLOCKED		33
+/* How many of the pages are in a folio behind its first page. */
 size_t count_tails(const char *p, size_t pages);
 /* How many pages has the folio that begins at @p; 0 if none begins there. */
 size_t folio_pages(const char *p);

@@ -23,8 +23,6 @@
 #define RW	(PROT_READ | PROT_WRITE)
 #define ALL_KB	(N * MMU_PAGE / 1024)
 
-#define KPF_DIRTY	4
-#define KPF_MLOCKED	33
 #define PM_SOFT_DIRTY	(1ull << 55)
 
 /* --- who goes there ------------------------------------------------------- */
@@ -77,23 +75,6 @@ static size_t count_pagemap(const char *p, uint64_t bit)
 	pagemap_of(p, N, cpu);
 	for (i = 0; i < N; i++)
 		n += !!(cpu[i] & bit);
-	return n;
-}
-
-static size_t count_kpageflags(const char *p, unsigned int bit)
-{
-	uint64_t cpu[N], flags;
-	size_t i, n = 0;
-	int fd = open("/proc/kpageflags", O_RDONLY | O_CLOEXEC);
-
-	ASSERT_GE(fd, 0, "kpageflags");
-	pagemap_of(p, N, cpu);
-	for (i = 0; i < N; i++) {
-		ASSERT_EQ(pread(fd, &flags, 8, (cpu[i] & PM_PFN) * 8), 8,
-			  "the flags of page %zu", i);
-		n += flags >> bit & 1;
-	}
-	close(fd);
 	return n;
 }
 
@@ -224,7 +205,7 @@ TEST(g4_accesses_lock_on_fault, 20)
 		EXPECT_EQ(count_pagemap(p, PM_PRESENT), 0, "nothing is there");
 		go_there[i](p);
 		/* The page of zeros is nobody's, and cannot be locked. */
-		EXPECT_EQ(count_kpageflags(p, KPF_MLOCKED), i < 2 ? N : 0,
+		EXPECT_EQ(count_flags(p, N, KPF_MLOCKED), i < 2 ? N : 0,
 			  "pages locked by access %zu", i);
 		verify(device, p, N);
 		munmap(p, N * MMU_PAGE);
@@ -264,7 +245,7 @@ TEST(g7_accesses_make_dirty, 20)
 	populate(device, p, N, WRITE);
 	EXPECT_EQ(smaps_kb(p, "Private_Dirty"), ALL_KB,
 		  "the device may write, and has not");
-	EXPECT_EQ(count_kpageflags(p, KPF_DIRTY), N, "the pages say so");
+	EXPECT_EQ(count_flags(p, N, KPF_DIRTY), N, "the pages say so");
 	ASSERT_EQ(msync(p, N * MMU_PAGE, MS_SYNC), 0, "msync");
 	EXPECT_EQ(smaps_kb(p, "Private_Dirty"), 0, "cleaned once more");
 	device_writes(p);

@@ -11,6 +11,7 @@
 #include "common.h"
 
 #define N	512
+#define LRU_GEN	"/sys/kernel/mm/lru_gen/enabled"
 
 TEST(access_marks_the_entry, 10)
 {
@@ -111,8 +112,6 @@ static void in_a_child(void (*fn)(void))
 	EXPECT_EQ(status, 0, "the child came to its end");
 }
 
-#define LRU_GEN	"/sys/kernel/mm/lru_gen/enabled"
-
 /* The VM has two sorts of lists; each asks in its own way. */
 static void by_the_other_lists(void (*fn)(void))
 {
@@ -130,6 +129,46 @@ TEST(g4_reclaim_spares_it_by_the_other_lists, 60)
 	if (!have_swap())
 		skip("no swap");
 	by_the_other_lists(used_and_idle);
+}
+
+/* What reclaim finds used a second time, it moves to the active list. */
+static void used_and_active(void)
+{
+	size_t used = 0, idle;
+	char *hot, *cold;
+	int fd, round;
+
+	cgroup_enter("aging", "memory");
+	fd = attached();
+	hot = map_private(N);
+	cold = map_private(N);
+	cpu_stamp(hot, N, 1);
+	cpu_stamp(cold, N, 1);
+	populate(fd, hot, N, WRITE);
+	populate(fd, cold, N, WRITE);
+	for (round = 0; round < 32 && used < N / 16; round++) {
+		forget_cpu_accesses();
+		touch(fd, hot, N);
+		cgroup_reclaim("aging", N / 8 * MMU_PAGE);
+		used = count_flags(hot, N, KPF_ACTIVE);
+	}
+	idle = count_flags(cold, N, KPF_ACTIVE);
+	note("round %d: of %d pages %zu used and %zu idle ones are active",
+	     round, N, used, idle);
+	EXPECT_GE(used, N / 16, "used pages are active");
+	EXPECT_LE(idle * 4, used, "idle ones are not");
+	device_sees(fd, hot, N, 1);
+}
+
+/* Generations, the other sort, have no flag that would show where a page is. */
+TEST(g4_reclaim_moves_what_the_device_uses, 60)
+{
+	if (!have_swap())
+		skip("no swap");
+	if (read_number(LRU_GEN) > 0)
+		by_the_other_lists(used_and_active);
+	else
+		used_and_active();
 }
 
 /* Asking takes the mark away: what was used once is not young for ever. */

@@ -15,7 +15,7 @@ position p : script:python() { here(p) };
 + lock(L);
 
 @@
-identifier unlock =~ "^(spin_unlock|mutex_unlock|up_read|up_write|rcu_read_unlock|mmap_read_unlock)$";
+identifier unlock =~ "^(spin_unlock|mutex_unlock|up_read|up_write|rcu_read_unlock|srcu_read_unlock|mmap_read_unlock|mmap_write_unlock)$";
 expression list L;
 statement S;
 position p : script:python() { here(p) };
