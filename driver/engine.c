@@ -706,8 +706,8 @@ long my_mmu_engine_evict(struct my_mmu_evict *arg)
 	long ret;
 
 	ret = get_user_pages_fast(arg->addr & PAGE_MASK, 1, 0, &page);
-	if (ret != 1)
-		return ret < 0 ? ret : -EFAULT;
+	if (ret < 0)
+		return ret;
 	my_mmu_test_point(evict_found, current->mm, true);
 	folio = page_folio(page);
 	ret = folio_lock_killable(folio);

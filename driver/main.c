@@ -62,7 +62,7 @@ static struct my_mmu_variant *__find_variant(const char *name)
 
 	lockdep_assert_held(&variants_mutex);
 	list_for_each_entry(v, &variants, node)
-		if (!strcmp(v->name, name))
+		if (!strncmp(v->name, name, MY_MMU_VARIANT_LEN - 1))
 			return v;
 	return NULL;
 }
@@ -362,7 +362,6 @@ static struct my_mmu_dev *attach(struct my_mmu_attach *a)
 	struct my_mmu_variant *v;
 	struct my_mmu_dev *dev;
 
-	a->variant[MY_MMU_VARIANT_LEN - 1] = '\0';
 	v = get_variant(a->variant);
 	if (!v)
 		return ERR_PTR(-ENODEV);

@@ -9,6 +9,7 @@
  * flag none.
  */
 #include <errno.h>
+#include <fcntl.h>
 #include <sys/mman.h>
 #include <unistd.h>
 
@@ -27,6 +28,19 @@ static void mark(void)
 	before = stats_of(fd);
 	if (!before.rmap_hook_active)
 		skip("the VM does not feed the rmap chain here");
+}
+
+/* Who wants the hook skips without it. So it must be there unless told off. */
+TEST(g4_the_vm_feeds_the_chain, 10)
+{
+	char told[2] = "";
+	int param = open("/sys/module/mmu_rmap/parameters/hook",
+			 O_RDONLY | O_CLOEXEC);
+
+	fd = mmu_open();
+	ASSERT_EQ(read(param, told, 1), 1, "how the module was loaded");
+	EXPECT_EQ(stats_of(fd).rmap_hook_active, told[0] == 'Y', "hooked");
+	close(param);
 }
 
 static void by_the_chain(uint64_t entries)

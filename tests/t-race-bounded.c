@@ -65,6 +65,25 @@ TEST(g10_race_lost_every_time, 20)
 	verify(fd, p, N);
 }
 
+/* What an earlier batch has cost is forgotten when it has come through. */
+TEST(g10_race_each_batch_has_its_tries, 20)
+{
+	struct call c = { .fn = do_populate, .pages = 1024, .flags = WRITE };
+
+	race_begin(1);
+	c.fd = attached();
+	c.p = map_tables(2);
+	call_to(&c, "populate_lookup");
+	tp_tell("populate_lookup", "fail 1000000");
+	tp_release("populate_lookup");
+	EXPECT_EQ(call_wait(&c), -EAGAIN, "the second one gives up");
+	EXPECT_EQ(c.done, 512, "behind the first one");
+	EXPECT_EQ(c.retries, 999, "after a thousand tries");
+	tp_off("populate_lookup");
+	populate(c.fd, c.p, c.pages, WRITE);
+	verify(c.fd, c.p, c.pages);
+}
+
 /* --- no memory ------------------------------------------------------------ */
 
 TEST(g10_race_no_memory_for_a_table, 20)

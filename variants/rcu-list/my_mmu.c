@@ -283,8 +283,6 @@ static void my_mmu_relax(void)
 	__must_hold(RCU)
 {
 	RCU_LOCKDEP_WARN(!rcu_read_lock_held(), "walks without RCU");
-	if (!need_resched())
-		return;
 	rcu_read_unlock();
 	cond_resched();
 	rcu_read_lock();
