@@ -51,10 +51,10 @@
  *	this module. The notifiers' own domain is kernel-wide: whoever sleeps
  *	long in it, as an invalidation with a slow device does, makes strangers
  *	wait when they exit.
- *	A walk can miss an m that is just being listed. It has taken its page
- *	off the export filter before, and who then enters that page for m looks
- *	at the filter after m was listed, by A in my_mmu_populate_page(): the
- *	page is on record again, and the next walk finds m.
+ *	A walk can miss an m that is just being listed. But before it began, it
+ *	took its page off the export filter. A populate that enters the page
+ *	for m looks at the filter after m was listed (A, below), finds the page
+ *	off, and puts it back; the next walk finds m.
  * my_mmu_listlock
  *	Type: mutex. Orders the writers of my_mmu_list among themselves. Held
  *	for a few instructions, never while a device is waited for.
@@ -98,9 +98,9 @@
  *	lock T
  *	look at the records
  *
- * (1) is in sight of the look at the records, or T is in sight of (2): not to
- * see each other takes two loads that both overtake a store, and A and B
- * forbid that. And at the other end:
+ * Either the populate sees the record of (1), or the invalidation sees T in
+ * (2). For both to miss, each side's load would have to pass the store that
+ * the same side made before it, and A and B forbid that. At the other end:
  *
  *	populate				invalidate [s, e)
  *

@@ -73,9 +73,9 @@
  *	lock T
  *	look at the records
  *
- * (1) is in sight of the look at the records, or T is in sight of (2): not to
- * see each other takes two loads that both overtake a store, and A and B
- * forbid that. And at the other end:
+ * Either the populate sees the record of (1), or the invalidation sees T in
+ * (2). For both to miss, each side's load would have to pass the store that
+ * the same side made before it, and A and B forbid that. At the other end:
  *
  *	populate				invalidate [s, e)
  *
