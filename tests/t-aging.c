@@ -52,26 +52,30 @@ static void touch(int fd, const char *p, size_t pages)
 		ASSERT_EQ(mmu_read(fd, p + i * MMU_PAGE, &c, 1), 0, "read");
 }
 
-/*
- * Two areas of one size, mirrored, of which the device uses one only. The
- * CPU uses neither. Reclaim must take the idle one first.
- */
-static void used_and_idle(void)
+/* Two areas of one size, mirrored; the device is to use the first one only. */
+static int hot_and_cold(char **hot, char **cold)
 {
-	struct my_mmu_stats before;
-	size_t hot_out, cold_out = 0;
-	char *hot, *cold;
-	int fd, round;
+	int fd;
 
 	cgroup_enter("aging", "memory");
 	fd = attached();
-	hot = map_private(N);
-	cold = map_private(N);
-	cpu_stamp(hot, N, 1);
-	cpu_stamp(cold, N, 1);
-	populate(fd, hot, N, WRITE);
-	populate(fd, cold, N, WRITE);
-	before = stats_of(fd);
+	*hot = map_private(N);
+	*cold = map_private(N);
+	cpu_stamp(*hot, N, 1);
+	cpu_stamp(*cold, N, 1);
+	populate(fd, *hot, N, WRITE);
+	populate(fd, *cold, N, WRITE);
+	return fd;
+}
+
+/* The CPU uses neither. Reclaim must take the idle one first. */
+static void used_and_idle(void)
+{
+	size_t hot_out, cold_out = 0;
+	char *hot, *cold;
+	int fd = hot_and_cold(&hot, &cold), round;
+	struct my_mmu_stats before = stats_of(fd);
+
 	/* Reclaim takes more than it is asked for: stop while there is idle. */
 	for (round = 0; round < 8 && cold_out < N / 2; round++) {
 		forget_cpu_accesses();
@@ -136,16 +140,8 @@ static void used_and_active(void)
 {
 	size_t used = 0, idle;
 	char *hot, *cold;
-	int fd, round;
+	int fd = hot_and_cold(&hot, &cold), round;
 
-	cgroup_enter("aging", "memory");
-	fd = attached();
-	hot = map_private(N);
-	cold = map_private(N);
-	cpu_stamp(hot, N, 1);
-	cpu_stamp(cold, N, 1);
-	populate(fd, hot, N, WRITE);
-	populate(fd, cold, N, WRITE);
 	for (round = 0; round < 32 && used < N / 16; round++) {
 		forget_cpu_accesses();
 		touch(fd, hot, N);
