@@ -124,7 +124,9 @@ only_one()
 # cpu_model: this machine's, where it has a name
 cpu_model()
 {
-	LC_ALL=C lscpu | sed -n 's/^Model name: *//p' | head -n 1
+	# Without /sys, as in a chroot, lscpu gives up
+	{ LC_ALL=C lscpu 2>/dev/null || cat /proc/cpuinfo; } |
+		sed -n 's/^[Mm]odel name[[:space:]]*: *//p' | awk 'NR == 1'
 }
 
 # hash_of: a short name for what is on standard input
