@@ -276,7 +276,7 @@ TEST(g7_accesses_make_soft_dirty, 20)
 
 	device = attached();
 	cpu_writes(p);
-	/* Fresh memory is soft-dirty, where anything is; arm64 has no such bit. */
+	/* Fresh memory is soft-dirty, where anything is: arm64 has no bit. */
 	if (strcmp(machine(), "x86_64") && !count_pagemap(p, PM_SOFT_DIRTY))
 		skip("no soft-dirty bits on %s", machine());
 	forget_soft_dirty();

@@ -591,7 +591,7 @@ TEST(g10_handles_and_lives_leave_no_memory, 60)
 		  "no external MMU is kept");
 }
 
-/* Pages of tables show among the calls above; the heads of tables are small. */
+/* Pages of tables show among the calls above; the head of one is small. */
 TEST(g10_tables_leave_no_memory, 60)
 {
 	cgroup_enter("lives", "memory");
