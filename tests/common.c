@@ -312,3 +312,19 @@ void none_writable_(int fd, const char *p, size_t pages)
 			  "the device may not write page %zu", i);
 	}
 }
+
+size_t swapped_without_entries_(int fd, const char *p, size_t pages)
+{
+	uint64_t *cpu = pagemap_alloc(p, pages);
+	size_t i, n = 0;
+
+	for (i = 0; i < pages; i++) {
+		if (!(cpu[i] & PM_SWAPPED))
+			continue;
+		n++;
+		EXPECT_EQ(mmu_entry(fd, p + i * MMU_PAGE), 0,
+			  "page %zu is in swap and has no entry", i);
+	}
+	free(cpu);
+	return n;
+}

@@ -100,10 +100,14 @@ void own_all_memory(void);
 #define verify(fd, p, n) (HERE(), verify_(fd, p, n))
 /* No entry in the range lets the device write. */
 #define none_writable(fd, p, n) (HERE(), none_writable_(fd, p, n))
+/* How many pages went to swap; the device must have lost all of those. */
+#define swapped_without_entries(fd, p, n) \
+	(HERE(), swapped_without_entries_(fd, p, n))
 
 void populate_(int fd, const char *p, size_t pages, uint32_t flags);
 void verify_(int fd, const char *p, size_t pages);
 void none_writable_(int fd, const char *p, size_t pages);
+size_t swapped_without_entries_(int fd, const char *p, size_t pages);
 
 /* --- what the CPU's side looks like --------------------------------------- */
 

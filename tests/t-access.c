@@ -24,8 +24,6 @@
 #define RW	(PROT_READ | PROT_WRITE)
 #define ALL_KB	(N * MMU_PAGE / 1024)
 
-#define PM_SOFT_DIRTY	(1ull << 55)
-
 /* --- who goes there ------------------------------------------------------- */
 
 static int device;

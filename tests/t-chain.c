@@ -51,9 +51,17 @@ static void by_the_chain(uint64_t entries)
 		  "of all that have gone");
 }
 
-TEST_BOTH_MODES(g4_pageout_is_left_to_the_chain, 20)
+static void page_out_all(char *p)
 {
 	size_t tries;
+
+	for (tries = 0; tries < 20 && count_swapped(p, N) < N; tries++)
+		ASSERT_EQ(madvise(p, N * MMU_PAGE, MADV_PAGEOUT), 0, "pageout");
+	ASSERT_EQ(count_swapped(p, N), N, "all of it is out");
+}
+
+TEST_BOTH_MODES(g4_pageout_is_left_to_the_chain, 20)
+{
 	char *p;
 
 	if (!have_swap())
@@ -64,9 +72,7 @@ TEST_BOTH_MODES(g4_pageout_is_left_to_the_chain, 20)
 	cpu_stamp(p, N, 1);
 	populate(fd, p, N, WRITE);
 	mark();
-	for (tries = 0; tries < 20 && count_swapped(p, N) < N; tries++)
-		ASSERT_EQ(madvise(p, N * MMU_PAGE, MADV_PAGEOUT), 0, "pageout");
-	ASSERT_EQ(count_swapped(p, N), N, "all of it is out");
+	page_out_all(p);
 	by_the_chain(N);
 	device_sees(fd, p, N, 1);
 	verify(fd, p, N);
@@ -120,7 +126,7 @@ TEST_BOTH_MODES(g7_writeback_is_left_to_the_chain, 20)
 /* The flags are those of the first attach, whatever later ones ask for. */
 TEST_BOTH_MODES(g4_flags_are_those_of_the_first, 20)
 {
-	int other, tries;
+	int other;
 	char *p;
 
 	if (!have_swap())
@@ -134,9 +140,7 @@ TEST_BOTH_MODES(g4_flags_are_those_of_the_first, 20)
 	cpu_stamp(p, N, 1);
 	populate(other, p, N, WRITE);
 	mark();
-	for (tries = 0; tries < 20 && count_swapped(p, N) < N; tries++)
-		ASSERT_EQ(madvise(p, N * MMU_PAGE, MADV_PAGEOUT), 0, "pageout");
-	ASSERT_EQ(count_swapped(p, N), N, "all of it is out");
+	page_out_all(p);
 	by_the_chain(N);
 	verify(other, p, N);
 }

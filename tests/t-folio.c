@@ -192,21 +192,6 @@ TEST_BOTH_MODES(g4_split_takes_each_page, 20)
 	}
 }
 
-static size_t swapped_without_entries(char *p)
-{
-	uint64_t *cpu = pagemap_alloc(p, ALL);
-	size_t i, n = 0;
-
-	for (i = 0; i < ALL; i++) {
-		if (!(cpu[i] & PM_SWAPPED))
-			continue;
-		n++;
-		EXPECT_EQ(mmu_entry(fd, p + i * MMU_PAGE), 0,
-			  "page %zu is in swap and has no entry", i);
-	}
-	return n;
-}
-
 /* Reclaim takes it as one, where swap has room for it in one piece. */
 TEST_BOTH_MODES(g7_pageout_of_a_huge_page, 30)
 {
@@ -225,7 +210,7 @@ TEST_BOTH_MODES(g7_pageout_of_a_huge_page, 30)
 	before = stats_of(fd);
 	for (tries = 0; tries < 5 && out < ALL; tries++) {
 		ASSERT_EQ(madvise(p, MMU_HUGE, MADV_PAGEOUT), 0, "pageout");
-		out = swapped_without_entries(p);
+		out = swapped_without_entries(fd, p, ALL);
 	}
 	EXPECT_GE(out, ALL / 2, "most of it went to swap");
 	if (test_mode && before.rmap_hook_active)

@@ -23,23 +23,6 @@ static void need_swap(void)
 		skip("no swap");
 }
 
-/* Which pages went to swap; the device must have lost exactly those. */
-static size_t check_swapped(int fd, const char *p, size_t pages)
-{
-	static uint64_t cpu[MOST];
-	size_t i, n = 0;
-
-	pagemap_of(p, pages, cpu);
-	for (i = 0; i < pages; i++) {
-		if (!(cpu[i] & PM_SWAPPED))
-			continue;
-		n++;
-		EXPECT_EQ(mmu_entry(fd, p + i * MMU_PAGE), 0,
-			  "page %zu is in swap and has no entry", i);
-	}
-	return n;
-}
-
 /*
  * A call of the hook is for a folio. How many pages these have is up to the
  * file system and the allocator: 43 calls for 128 pages of ext4 on 7.3, where
@@ -82,7 +65,7 @@ static void evict_and_compare(int fd, char *p, size_t pages)
 	for (tries = 0; tries < 3 && evicted < pages; tries++) {
 		ASSERT_EQ(madvise(p, pages * MMU_PAGE, MADV_PAGEOUT), 0,
 			  "pageout");
-		evicted = check_swapped(fd, p, pages);
+		evicted = swapped_without_entries(fd, p, pages);
 	}
 	after = stats_of(fd);
 	ASSERT_GE(evicted, pages / 2, "most pages went to swap");
@@ -179,7 +162,7 @@ static void reclaim_from_outside(char *p, size_t pages, int fd)
 	before = stats_of(fd);
 	for (tries = 0; tries < 5 && evicted < pages / 2; tries++) {
 		cgroup_reclaim("reclaim", pages * MMU_PAGE);
-		evicted = check_swapped(fd, p, pages);
+		evicted = swapped_without_entries(fd, p, pages);
 	}
 	after = stats_of(fd);
 	ASSERT_GE(evicted, pages / 4, "reclaim took some of the pages");
