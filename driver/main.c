@@ -102,7 +102,8 @@ static struct my_mmu_variant *get_variant(const char *name)
  * @variant: all fields but @node set
  *
  * Context: may sleep.
- * Return: 0, or -EEXIST if the name is taken.
+ * Return: 0, or -EBUSY if the name is taken. (-EEXIST is what a loader takes for
+ * "this very module is there already", and newer kernels let no module say so.)
  */
 int my_mmu_register_variant(struct my_mmu_variant *variant)
 {
@@ -110,7 +111,7 @@ int my_mmu_register_variant(struct my_mmu_variant *variant)
 
 	mutex_lock(&variants_mutex);
 	if (__find_variant(variant->name))
-		err = -EEXIST;
+		err = -EBUSY;
 	else
 		__list_variant(variant);
 	mutex_unlock(&variants_mutex);

@@ -301,7 +301,7 @@ TEST_ONCE("modules", g5_one_variant_of_a_name, 20)
 	find_modules(&files);
 	for (i = 0; i < VARIANTS; i++)
 		EXPECT_EQ(load_renamed(path_of(&files, modules[i]), modules[i]),
-			  -EEXIST, "%s has registered its name", modules[i]);
+			  -EBUSY, "%s has registered its name", modules[i]);
 	fd = mmu_open_attached("spinlock", 0);
 	populate(fd, p, N, WRITE);
 	EXPECT_EQ(mmu_evict(fd, p), 1, "the chain runs");
