@@ -102,8 +102,8 @@ static struct my_mmu_variant *get_variant(const char *name)
  * @variant: all fields but @node set
  *
  * Context: may sleep.
- * Return: 0, or -EBUSY if the name is taken. (-EEXIST is what a loader takes for
- * "this very module is there already", and newer kernels let no module say so.)
+ * Return: 0, or -EBUSY if the name is taken. (A loader takes -EEXIST for "this
+ * very module is there already", and newer kernels let no module say so.)
  */
 int my_mmu_register_variant(struct my_mmu_variant *variant)
 {
