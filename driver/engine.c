@@ -219,6 +219,7 @@ static long populate_batch(struct my_mmu_dev *dev, unsigned long address,
 	my_mmu_count(populate_batches);
 	ret = dev->variant->populate(dev, address, npages, flags, pages);
 	trace_my_mmu_populate(dev, address, npages, write, ret);
+	my_mmu_index_fit(dev);
 	if (ret == -EAGAIN) {
 		my_mmu_count(retries);
 		trace_my_mmu_retry(dev, address, npages, write, ret);
@@ -314,7 +315,14 @@ static long populate_with(struct my_mmu_dev *dev, struct my_mmu_populate *arg,
 long my_mmu_engine_populate(struct my_mmu_dev *dev,
 			    struct my_mmu_populate *arg)
 {
-	return populate_with(dev, arg, populate_batch);
+	long expected = min(arg->len >> PAGE_SHIFT, MY_MMU_EXPECT_MAX), ret;
+
+	if (expected < MY_MMU_EXPECT_MIN)
+		return populate_with(dev, arg, populate_batch);
+	my_mmu_index_expect(dev, expected);
+	ret = populate_with(dev, arg, populate_batch);
+	my_mmu_index_expect(dev, -expected);
+	return ret;
 }
 
 /**

@@ -55,8 +55,8 @@ static void set_buckets(struct my_mmu_shard *shard, struct hlist_head *bucket,
 			unsigned int buckets)
 {
 	shard->bucket = bucket;
-	shard->buckets = buckets;
-	shard->crowded_at = MY_MMU_PER_BUCKET * buckets;
+	WRITE_ONCE(shard->buckets, buckets);
+	WRITE_ONCE(shard->crowded_at, MY_MMU_PER_BUCKET * buckets);
 }
 
 static void account_buckets(long n)
@@ -169,8 +169,73 @@ static struct hlist_head *buckets_alloc(struct my_mmu_dev *dev,
 		       GFP_KERNEL_ACCOUNT | __GFP_NOWARN | __GFP_NORETRY);
 }
 
+/* Now, and when all that is expected has come. Read without the lock. */
+static unsigned long entries_expected(struct my_mmu_dev *dev,
+				      struct my_mmu_shard *shard)
+{
+	return READ_ONCE(shard->count) +
+	       atomic_long_read(&dev->expected) / MY_MMU_SHARDS;
+}
+
+static unsigned int buckets_wanted(unsigned long entries)
+{
+	unsigned long buckets = 4 * entries / MY_MMU_PER_BUCKET;
+
+	return rounddown_pow_of_two(clamp(buckets, MY_MMU_BUCKETS_MIN,
+					  MY_MMU_BUCKETS_MAX));
+}
+
+static bool crowded(struct my_mmu_shard *shard, unsigned long entries)
+{
+	return entries > READ_ONCE(shard->crowded_at);
+}
+
+/* What an empty shard keeps, this one may keep as well. */
+static bool roomy(struct my_mmu_shard *shard, unsigned long entries)
+{
+	return READ_ONCE(shard->buckets) >
+	       max(4 * buckets_wanted(entries), MY_MMU_BUCKETS_KEEP);
+}
+
 /**
- * my_mmu_buckets_alloc() - allocate room for a shard that wants to grow
+ * my_mmu_index_fit() - give the shards that misfit the buckets that they want
+ * @dev: external MMU
+ *
+ * Context: may sleep; no locks.
+ */
+void my_mmu_index_fit(struct my_mmu_dev *dev)
+{
+	if (READ_ONCE(dev->misfits))
+		dev->variant->fit_index(dev);
+}
+
+/**
+ * my_mmu_index_expect() - size the index for pages that are about to come
+ * @dev: external MMU
+ * @npages: how many; negative: so many are not expected any more
+ *
+ * A shard that grows with what comes is rehashed again and again, under its
+ * lock. Where less came than was expected, buckets are given back.
+ *
+ * Context: may sleep; no locks.
+ */
+void my_mmu_index_expect(struct my_mmu_dev *dev, long npages)
+{
+	struct my_mmu_shard *shard = dev->shard;
+	unsigned long entries;
+	unsigned int i;
+
+	atomic_long_add(npages, &dev->expected);
+	for (i = 0; i < MY_MMU_SHARDS; i++, shard++) {
+		entries = entries_expected(dev, shard);
+		if (crowded(shard, entries) || roomy(shard, entries))
+			set_bit(i, &dev->misfits);
+	}
+	my_mmu_index_fit(dev);
+}
+
+/**
+ * my_mmu_buckets_alloc() - allocate room for a shard that wants another size
  * @dev: external MMU
  * @shard: a shard of it, read without its lock, so only an estimate
  * @b: out: the new, empty buckets; none if there is no memory
@@ -180,10 +245,7 @@ static struct hlist_head *buckets_alloc(struct my_mmu_dev *dev,
 void my_mmu_buckets_alloc(struct my_mmu_dev *dev, struct my_mmu_shard *shard,
 			  struct my_mmu_buckets *b)
 {
-	unsigned int count = max(READ_ONCE(shard->count),
-				 MY_MMU_PER_BUCKET * MY_MMU_BUCKETS_MIN);
-
-	b->buckets = rounddown_pow_of_two(4 * count / MY_MMU_PER_BUCKET);
+	b->buckets = buckets_wanted(entries_expected(dev, shard));
 	b->bucket = buckets_alloc(dev, b->buckets);
 	if (!b->bucket)
 		b->buckets = 0;
@@ -191,28 +253,40 @@ void my_mmu_buckets_alloc(struct my_mmu_dev *dev, struct my_mmu_shard *shard,
 }
 EXPORT_SYMBOL_GPL(my_mmu_buckets_alloc);
 
+/* Still? The shard may have filled or emptied, or have new ones already. */
+static bool __wants(struct my_mmu_dev *dev, struct my_mmu_shard *shard,
+		    struct my_mmu_buckets *b)
+{
+	unsigned long entries = entries_expected(dev, shard);
+
+	return b->buckets > shard->buckets ? crowded(shard, entries) :
+	       b->buckets < shard->buckets && roomy(shard, entries);
+}
+
 /**
  * __my_mmu_buckets_swap() - rehash a shard into new buckets
- * @shard: shard
+ * @dev: external MMU
+ * @shard: a shard of it
  * @b: in: new buckets, perhaps none; out: what to free
  *
  * Without new buckets the shard has longer chains, and works, and asks again
- * when it has twice the entries. New ones are not used if it has become as
- * large, or empty, meanwhile.
+ * when it has twice the entries. It takes those that it still wants.
  *
  * Context: any; the lock that protects @shard is held.
  */
-void __my_mmu_buckets_swap(struct my_mmu_shard *shard, struct my_mmu_buckets *b)
+void __my_mmu_buckets_swap(struct my_mmu_dev *dev, struct my_mmu_shard *shard,
+			   struct my_mmu_buckets *b)
 {
 	struct my_mmu_buckets old = { shard->buckets, shard->bucket };
 	struct hlist_node *link, *next;
 	unsigned int i;
 
-	if (!shard->count || b->buckets <= old.buckets) {
-		shard->crowded_at = max(MY_MMU_PER_BUCKET * old.buckets,
-					2 * shard->count);
+	if (!b->bucket)
+		WRITE_ONCE(shard->crowded_at,
+			   max(MY_MMU_PER_BUCKET * old.buckets,
+			       2 * shard->count));
+	if (!b->bucket || !__wants(dev, shard, b))
 		return;
-	}
 	set_buckets(shard, b->bucket, b->buckets);
 	for (i = 0; i < old.buckets; i++) {
 		for (link = old.bucket[i].first; link; link = next) {

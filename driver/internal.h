@@ -14,6 +14,8 @@ extern atomic_long_t my_mmu_nr_bytes;
 
 void my_mmu_index_init(struct my_mmu_dev *dev);
 void my_mmu_index_destroy(struct my_mmu_dev *dev);
+void my_mmu_index_fit(struct my_mmu_dev *dev);
+void my_mmu_index_expect(struct my_mmu_dev *dev, long npages);
 
 /*
  * engine.c. @dev is attached to current->mm; the caller holds off detach.

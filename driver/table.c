@@ -50,6 +50,7 @@
 #include "internal.h"
 #include "my_mmu.h"
 #include "my_mmu_testpoint.h"
+#include "my_mmu_trace.h"
 
 #define LINK_ORDER	get_order(MY_MMU_TABLE_SLOTS * \
 				  sizeof(struct hlist_node))
@@ -146,35 +147,24 @@ void __my_mmu_table_remove(struct my_mmu_dev *dev, struct my_mmu_table *t)
 EXPORT_SYMBOL_GPL(__my_mmu_table_remove);
 
 /**
- * __my_mmu_insertable() - how many of these pages may be entered
+ * __my_mmu_trace_entered() - tell the tracepoint of each page
+ * @dev: external MMU
  * @t: leaf table
- * @start: address of the first
- * @pages: pages
- * @npages: how many; may be an error
+ * @slot: first entry
+ * @npages: how many
  *
- * An entry can outlive its pte, where page-level events are left to the rmap
- * chain: until the chain has run, the CPU may have another page at that
- * address. Such a page has to wait.
+ * Out of line, and only called when somebody listens.
  *
  * Context: any; the lock that protects @t's entries is held.
- * Return: the number of pages before the first such; -EAGAIN if it is the
- * first; @npages if that was an error.
  */
-long __my_mmu_insertable(struct my_mmu_table *t, unsigned long start,
-			 struct page **pages, long npages)
+void __my_mmu_trace_entered(struct my_mmu_dev *dev, struct my_mmu_table *t,
+			    unsigned int slot, long npages)
 {
-	u64 *entry = &t->entry[my_mmu_slot(t, start)];
-	long i;
-
-	if (!t->used)
-		return npages;
-	for (i = 0; i < npages; i++)
-		if (entry[i] & MY_MMU_PRESENT &&
-		    my_mmu_entry_pfn(entry[i]) != page_to_pfn(pages[i]))
-			return i ?: -EAGAIN;
-	return npages;
+	for (; npages--; slot++)
+		trace_my_mmu_insert(dev, my_mmu_slot_address(t, slot),
+				    t->entry[slot]);
 }
-EXPORT_SYMBOL_GPL(__my_mmu_insertable);
+EXPORT_SYMBOL_GPL(__my_mmu_trace_entered);
 
 /**
  * __my_mmu_walk_table() - visit the present entries of a range in one table

@@ -96,6 +96,9 @@ struct my_mmu_table {
 #define MY_MMU_SHARD_BITS	4
 #define MY_MMU_SHARDS		16	/* 2 to the power of the above */
 #define MY_MMU_BUCKETS_MIN	32U	/* per shard, in struct my_mmu_dev */
+#define MY_MMU_EXPECT_MIN	512	/* pages; less: as they come */
+#define MY_MMU_EXPECT_MAX	BIT(20)	/* likewise what is beyond */
+#define MY_MMU_BUCKETS_MAX	65536U	/* half a megabyte of them */
 #define MY_MMU_BUCKETS_KEEP	1024U	/* an empty shard keeps so many */
 #define MY_MMU_PER_BUCKET	5U	/* entries; more: it wants to grow */
 
@@ -103,7 +106,7 @@ struct my_mmu_shard {
 	spinlock_t		lock;	/* for variants with split locks */
 	unsigned int		evicting;	/* hold off new entries */
 	unsigned int		count;	/* entries */
-	unsigned int		crowded_at;	/* more entries: grow */
+	unsigned int		crowded_at;	/* entries; more: grow */
 	unsigned int		buckets;	/* a power of two */
 	struct hlist_head	*bucket;
 };
@@ -121,7 +124,8 @@ struct my_mmu_shard {
  * @dead: set once by the variant's release: nothing may be entered any more
  * @tables: address >> MY_MMU_TABLE_SHIFT -> struct my_mmu_table
  * @shard: the reverse index
- * @crowded: bit per shard that wants more buckets
+ * @misfits: bit per shard that wants more buckets, or less
+ * @expected: pages that the populates that are running may enter
  * @first_buckets: what each shard begins with
  */
 struct my_mmu_dev {
@@ -134,7 +138,8 @@ struct my_mmu_dev {
 	bool				dead;
 	struct xarray			tables;
 	struct my_mmu_shard		shard[MY_MMU_SHARDS];
-	unsigned long			crowded;
+	unsigned long			misfits;
+	atomic_long_t			expected;
 	struct hlist_head		first_buckets[MY_MMU_SHARDS *
 						      MY_MMU_BUCKETS_MIN];
 };
@@ -158,6 +163,8 @@ typedef int (*my_mmu_walk_fn)(struct my_mmu_table *t, unsigned int slot,
  *	page is not there), or -EAGAIN when an invalidation came in
  *	between, -ESRCH after release, -EINTR, -ENOMEM, or what
  *	my_mmu_get_pages() returns.
+ * @fit_index: Give the shards in @dev->misfits the buckets that they want. It
+ *	may sleep.
  * @walk: Call @fn on each present entry of [start, end) under the lock that
  *	protects it. Context: may sleep between tables. Return: what @fn
  *	returned last, or 0.
@@ -173,6 +180,7 @@ struct my_mmu_variant {
 					    unsigned long address,
 					    unsigned int npages, u32 flags,
 					    struct page **pages);
+	void			(*fit_index)(struct my_mmu_dev *dev);
 	int			(*walk)(struct my_mmu_dev *dev,
 					unsigned long start, unsigned long end,
 					my_mmu_walk_fn fn, void *arg);
@@ -234,8 +242,8 @@ static inline unsigned long my_mmu_slot_address(struct my_mmu_table *t,
 	return t->base + ((unsigned long)slot << PAGE_SHIFT);
 }
 
-long __my_mmu_insertable(struct my_mmu_table *t, unsigned long start,
-			 struct page **pages, long npages);
+void __my_mmu_trace_entered(struct my_mmu_dev *dev, struct my_mmu_table *t,
+			    unsigned int slot, long npages);
 int __my_mmu_walk_table(struct my_mmu_table *t, unsigned long start,
 			unsigned long end, my_mmu_walk_fn fn, void *arg);
 int my_mmu_age_entry(struct my_mmu_table *t, unsigned int slot, void *clear);
@@ -260,7 +268,7 @@ struct my_mmu_buckets {
 
 void my_mmu_buckets_alloc(struct my_mmu_dev *dev, struct my_mmu_shard *shard,
 			  struct my_mmu_buckets *b);
-void __my_mmu_buckets_swap(struct my_mmu_shard *shard,
+void __my_mmu_buckets_swap(struct my_mmu_dev *dev, struct my_mmu_shard *shard,
 			   struct my_mmu_buckets *b);
 void my_mmu_buckets_free(struct my_mmu_dev *dev, struct my_mmu_buckets *b);
 

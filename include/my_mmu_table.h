@@ -16,6 +16,7 @@
 
 #include "mmu_rmap.h"
 #include "my_mmu.h"
+#include "my_mmu_trace.h"
 
 /*
  * The rmap of the VM leads to pages that belong to a mapping, anonymous or
@@ -25,43 +26,6 @@
 static inline bool my_mmu_folio_has_rmap(struct folio *folio)
 {
 	return READ_ONCE(folio->mapping);
-}
-
-/**
- * __my_mmu_entry_set() - enter a page, or more permission for it
- * @t: leaf table
- * @address: page-aligned address in it
- * @page: page that the CPU page table names, known by the variant's protocol
- *	not to have changed since it was looked up; and what is there already
- *	is the same page (__my_mmu_insertable())
- * @write: the device may write
- *
- * Context: any; the lock that protects @t's entries is held.
- * Return: true if the caller has to put the entry into the reverse index.
- */
-static inline bool __my_mmu_entry_set(struct my_mmu_table *t,
-				      unsigned long address,
-				      struct page *page, bool write)
-{
-	unsigned int slot = my_mmu_slot(t, address);
-	struct folio *folio = page_folio(page);
-	u64 old = t->entry[slot];
-	u64 entry = ((u64)page_to_pfn(page) << PAGE_SHIFT) | MY_MMU_PRESENT;
-
-	if (write) {
-		entry |= MY_MMU_WRITE_OK;
-		if (!folio_test_dirty(folio))
-			set_page_dirty(page);
-	}
-	if (old & MY_MMU_PRESENT) {
-		WRITE_ONCE(t->entry[slot], old | entry);
-		return false;
-	}
-	if (my_mmu_folio_has_rmap(folio))
-		entry |= MY_MMU_INDEXED;
-	WRITE_ONCE(t->entry[slot], entry);
-	t->used++;
-	return entry & MY_MMU_INDEXED;
 }
 
 /**
@@ -81,38 +45,104 @@ static inline void __my_mmu_entry_clear(struct my_mmu_table *t,
 	t->zaps++;
 }
 
+static inline u32 my_mmu_run_hash(unsigned long pfn)
+{
+	return hash_64(pfn >> MY_MMU_RUN_SHIFT, 32);
+}
+
 static inline struct hlist_head *my_mmu_bucket(struct my_mmu_shard *shard,
 					       unsigned long pfn)
 {
-	u32 hash = hash_64(pfn >> MY_MMU_RUN_SHIFT, 32) ^ pfn;
+	u32 hash = my_mmu_run_hash(pfn) ^ pfn;
 
 	return &shard->bucket[hash & (shard->buckets - 1)];
 }
 
+static inline void __my_mmu_shard_filled(struct my_mmu_dev *dev,
+					 struct my_mmu_shard *shard,
+					 unsigned int by)
+{
+	WRITE_ONCE(shard->count, shard->count + by);
+	if (shard->count > shard->crowded_at)
+		set_bit(shard - dev->shard, &dev->misfits);
+}
+
+/*
+ * Enters one page, or more permission for it. What the device may write is
+ * dirty: see driver/table.c. True if the page goes into the reverse index.
+ */
+static __always_inline bool __my_mmu_entry_set(u64 *entry, struct page *page,
+					       u64 flags, unsigned int *used)
+{
+	unsigned long pfn = page_to_pfn(page);
+	struct folio *folio = page_folio(page);
+
+	if (flags & MY_MMU_WRITE_OK && !folio_test_dirty(folio))
+		set_page_dirty(page);
+	if (*entry & MY_MMU_PRESENT) {
+		WARN_ON_ONCE(my_mmu_entry_pfn(*entry) != pfn);
+		WRITE_ONCE(*entry, *entry | flags);
+		return false;
+	}
+	if (my_mmu_folio_has_rmap(folio))
+		flags |= MY_MMU_INDEXED;
+	WRITE_ONCE(*entry, (u64)pfn << PAGE_SHIFT | flags);
+	++*used;
+	return flags & MY_MMU_INDEXED;
+}
+
 /**
- * __my_mmu_index_add() - put an entry into the reverse index
+ * __my_mmu_enter_run() - enter pages whose pfns are of one run
  * @dev: external MMU
  * @t: leaf table
- * @address: of an entry that has just been set
+ * @slot: of the first page
+ * @pages: pages that the CPU page table names, known by the variant's protocol
+ *	not to have changed since they were looked up
+ * @npages: how many; at least 1
+ * @write: the device may write
  *
- * Also exports the page to the rmap chain, in this critical section: see
- * the export filter in rmap/chain.c.
+ * Ends before the first page of another run. Those of one run share a shard, so
+ * whatever is the same for all of them is done once. A page that goes into the
+ * index is exported to the rmap chain, too, in this critical section: see the
+ * export filter in rmap/chain.c.
  *
- * Context: any; the lock that protects the page's shard is held.
+ * Context: any; the locks that protect @t's entries and the shard of the first
+ * page are held.
+ * Return: how many have been entered; at least 1.
  */
-static inline void __my_mmu_index_add(struct my_mmu_dev *dev,
-				      struct my_mmu_table *t,
-				      unsigned long address)
+static __always_inline long __my_mmu_enter_run(struct my_mmu_dev *dev,
+					       struct my_mmu_table *t,
+					       unsigned int slot,
+					       struct page **pages,
+					       long npages, bool write)
 {
-	unsigned int slot = my_mmu_slot(t, address);
-	unsigned long pfn = my_mmu_entry_pfn(t->entry[slot]);
+	/* region: enter-run */
+	u64 flags = MY_MMU_PRESENT | (write ? MY_MMU_WRITE_OK : 0);
+	unsigned long pfn = page_to_pfn(*pages), run = pfn >> MY_MMU_RUN_SHIFT;
 	struct my_mmu_shard *shard = my_mmu_shard(dev, pfn);
+	u32 hash = my_mmu_run_hash(pfn), mask = shard->buckets - 1;
+	struct hlist_head *bucket = shard->bucket;
+	struct hlist_node *link = &t->link[slot];
+	unsigned int used = 0, indexed = 0;
+	u64 *entry = &t->entry[slot];
+	long n;
 
-	hlist_add_head(&t->link[slot], my_mmu_bucket(shard, pfn));
-	WRITE_ONCE(shard->count, shard->count + 1);
-	if (shard->count > shard->crowded_at)
-		set_bit(shard - dev->shard, &dev->crowded);
-	mmu_rmap_export_page(pfn);
+	for (n = 0; n < npages; n++) {
+		pfn = page_to_pfn(pages[n]);
+		if (pfn >> MY_MMU_RUN_SHIFT != run)
+			break;
+		if (!__my_mmu_entry_set(&entry[n], pages[n], flags, &used))
+			continue;
+		hlist_add_head(&link[n], &bucket[(hash ^ pfn) & mask]);
+		mmu_rmap_export_page(pfn);
+		indexed++;
+	}
+	t->used += used;
+	__my_mmu_shard_filled(dev, shard, indexed);
+	if (trace_my_mmu_insert_enabled())
+		__my_mmu_trace_entered(dev, t, slot, n);
+	return n;
+	/* endregion: enter-run */
 }
 
 /**

@@ -462,7 +462,7 @@ inline get_user_pages_fast(slot)
 	}
 }
 
-inline my_mmu_insert_page(slot)
+inline my_mmu_insert_pages(slot)
 {
 	entry[slot] = page;
 	printf("%d|enter page %d\n", _pid, page);
@@ -502,7 +502,7 @@ inline my_mmu_populate_end(slot)
 			ret = EAGAIN
 		:: else ->
 			if
-			:: page -> my_mmu_insert_page(slot)
+			:: page -> my_mmu_insert_pages(slot)
 			:: else
 			fi
 		fi;

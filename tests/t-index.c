@@ -45,13 +45,23 @@ static void evict_each(char *p, size_t pages, enum order order)
 	EXPECT_EQ(present(fd, p, pages), 0, "no entry is left");
 }
 
-static void populate_by(char *p, size_t pages, unsigned int batch)
+/*
+ * For a request of 512 pages or more the index is sized ahead. Under less it
+ * grows as the pages come.
+ */
+static void populate_by(char *p, size_t pages, size_t request,
+			unsigned int batch)
 {
+	size_t i, n;
 	uint64_t done;
 
-	ASSERT_EQ(mmu_populate_batch(fd, p, pages * MMU_PAGE, WRITE, batch,
-				     &done, NULL), 0, "populate");
-	ASSERT_EQ(done, pages, "all of it");
+	for (i = 0; i < pages; i += n) {
+		n = pages - i < request ? pages - i : request;
+		ASSERT_EQ(mmu_populate_batch(fd, p + i * MMU_PAGE, n * MMU_PAGE,
+					     WRITE, batch, &done, NULL), 0,
+			  "populate");
+		ASSERT_EQ(done, n, "all of it");
+	}
 	ASSERT_EQ(stats_of(fd).entries, pages, "an entry for each page");
 }
 
@@ -65,6 +75,7 @@ TEST(g4_each_page_is_found_after_growth, 60)
 {
 	static const size_t sizes[] = { 100, 2500, 3500, 9000, 11500 };
 	static const unsigned int batch[] = { 1, 512, 16 };
+	static const size_t request[] = { 300, 300, 300, 1024, 20000 };
 	size_t pages, i;
 	char *p;
 
@@ -73,12 +84,12 @@ TEST(g4_each_page_is_found_after_growth, 60)
 	cpu_stamp(p, sizes[4], 1);
 	for (i = 0; i < sizeof(sizes) / sizeof(*sizes); i++) {
 		pages = scaled(sizes[i]);
-		populate_by(p, pages, batch[i % 3]);
+		populate_by(p, pages, request[i], batch[i % 3]);
 		evict_each(p, pages, i % ORDERS);
 	}
 	for (i = 0; i < ORDERS; i++) {
 		pages = scaled(sizes[3 - i]);
-		populate_by(p, pages, batch[i]);
+		populate_by(p, pages, request[4 - i], batch[i]);
 		evict_each(p, pages, i);
 	}
 	device_sees(fd, p, 16, 1);
@@ -95,11 +106,11 @@ TEST(g4_each_page_is_found_among_gaps, 30)
 	fd = attached();
 	p = map_private(pages);
 	cpu_stamp(p, pages, 1);
-	populate_by(p, pages / 4, 16);
+	populate_by(p, pages / 4, 300, 16);
 	for (i = 0; i < pages / 4; i += 8)
 		madvise(p + i * MMU_PAGE, 4 * MMU_PAGE, MADV_DONTNEED);
 	cpu_stamp(p, pages, 2);
-	populate_by(p, pages, 16);
+	populate_by(p, pages, 300, 16);
 	for (i = 0; i < pages; i += 8)
 		madvise(p + i * MMU_PAGE, 4 * MMU_PAGE, MADV_DONTNEED);
 	for (i = 0; i < pages; i++) {

@@ -144,16 +144,16 @@ TEST(g10_race_no_memory_for_the_index, 20)
 /* Of several that are crowded each one grows, the first and the last. */
 TEST(g10_race_every_shard_grows, 20)
 {
-	const size_t pages = 16 * 512;
+	const size_t pages = 32 * 512;
 	int fd = attached();
-	char *p = map_tables(16);
+	char *p = map_tables(32);
 
 	tp_need();
 	cpu_stamp(p, pages, 1);
 	tp_tell("index_grow", "count");
 	populate(fd, p, pages, WRITE);
 	EXPECT_GE(tp_arrivals("index_grow"), 16, "each of 16 shards has grown");
-	EXPECT_LE(tp_arrivals("index_grow"), 28, "few of them twice");
+	EXPECT_LE(tp_arrivals("index_grow"), 18, "once, to what is needed");
 	tp_tell("index_grow", "count");
 	populate(fd, p, pages, WRITE);
 	EXPECT_EQ(tp_arrivals("index_grow"), 0, "and is content");
@@ -163,13 +163,32 @@ TEST(g10_race_every_shard_grows, 20)
 		  "what has been emptied keeps its buckets");
 }
 
-static uint64_t bytes_of_the_index(int fd)
+/* Leaf tables are freed a grace period after they have gone. */
+static uint64_t bytes_with_tables(int fd, uint64_t tables)
 {
 	int ms;
 
-	for (ms = 0; ms < 2000 && stats_of(fd).tables; ms += 5)
+	for (ms = 0; ms < 2000 && stats_of(fd).tables > tables; ms += 5)
 		sleep_ms(5);
+	EXPECT_EQ(stats_of(fd).tables, tables, "tables");
 	return stats_of(fd).bytes;
+}
+
+/* Too few at a time for the index to be sized ahead: shards fill up. */
+#define FEW	256
+
+static int populate_by_and_by(struct call *c)
+{
+	struct call few = *c;
+	size_t i;
+	int ret = 0;
+
+	few.pages = FEW;
+	for (i = 0; i < c->pages && !ret; i += FEW) {
+		few.p = c->p + i * MMU_PAGE;
+		ret = do_populate(&few);
+	}
+	return ret;
 }
 
 /*
@@ -180,12 +199,14 @@ static uint64_t bytes_of_the_index(int fd)
  *					the shard is empty
  *	takes more buckets, for nothing?
  *
- * By "New ones are not used if it has become as large, or empty, meanwhile".
+ * By "It takes those that it still wants".
  */
 TEST(g10_race_emptied_while_it_grows, 20)
 {
-	const size_t pages = 8 * 512;
-	struct call c = { .fn = do_populate, .pages = pages, .flags = WRITE };
+	const size_t pages = 16 * FEW;
+	struct call c = {
+		.fn = populate_by_and_by, .pages = pages, .flags = WRITE,
+	};
 	uint64_t born;
 
 	race_begin(1);
@@ -193,17 +214,75 @@ TEST(g10_race_emptied_while_it_grows, 20)
 	born = stats_of(c.fd).bytes;
 	c.p = map_tables(8);
 	cpu_stamp(c.p, pages, 1);
-	tp_tell("index_grow", "fail 1000000");
-	populate(c.fd, c.p, pages, WRITE);
-	EXPECT_GE(tp_arrivals("index_grow"), 1, "all is crowded");
-	ASSERT_EQ(madvise(c.p, pages * MMU_PAGE, MADV_DONTNEED), 0, "discard");
 	call_to(&c, "index_grow");
+	EXPECT_GT(stats_of(c.fd).entries, 160, "a shard is crowded");
 	ASSERT_EQ(munmap(c.p, pages * MMU_PAGE), 0, "munmap");
 	EXPECT_EQ(stats_of(c.fd).entries, 0, "all is empty");
 	tp_off("index_grow");
 	call_wait(&c);
 	EXPECT_EQ(stats_of(c.fd).entries, 0, "it is");
-	EXPECT_EQ(bytes_of_the_index(c.fd), born, "no bucket was taken");
+	EXPECT_EQ(bytes_with_tables(c.fd, 0), born, "no bucket was taken");
+}
+
+/*
+ *	populate			another one
+ *
+ *	a shard wants a few more
+ *	buckets, has memory for them
+ *					the shard grows, and fills
+ *	takes its own, too few by now?
+ *
+ * By the same rule.
+ */
+TEST(g10_race_outgrown_while_it_grows, 20)
+{
+	const size_t tables = 32, pages = tables * 512;
+	struct call c = {
+		.fn = populate_by_and_by, .pages = 16 * FEW, .flags = WRITE,
+	};
+	uint64_t grown;
+	char *p;
+
+	race_begin(1);
+	c.fd = attached();
+	c.p = map_tables(8);
+	p = map_tables(tables);
+	call_to(&c, "index_grow");
+	tp_tell("index_grow", "count");
+	populate(c.fd, p, pages, WRITE);
+	EXPECT_GE(tp_arrivals("index_grow"), 15, "all others have grown");
+	ASSERT_EQ(munmap(c.p, c.pages * MMU_PAGE), 0, "munmap");
+	grown = bytes_with_tables(c.fd, tables);
+	tp_off("index_grow");
+	call_wait(&c);
+	EXPECT_EQ(bytes_with_tables(c.fd, tables), grown,
+		  "what it had asked for is not used");
+	EXPECT_EQ(mmu_evict(c.fd, p), 1, "the index works");
+	verify(c.fd, p, pages);
+}
+
+/* Sized for what was asked for; then as little of it is there as can be. */
+static void nothing_there(int fd, size_t pages, uint64_t kept)
+{
+	uint64_t before = stats_of(fd).bytes;
+	char *p = map_tables(pages / 512);
+
+	EXPECT_EQ(mmu_populate(fd, p, pages * MMU_PAGE,
+			       MY_MMU_POPULATE_NOFAULT), -EFAULT, "populate");
+	EXPECT_GE(tp_arrivals("index_grow"), 16, "each shard was sized ahead");
+	EXPECT_LE(bytes_with_tables(fd, 0), before + kept,
+		  "what was not needed is given back");
+}
+
+TEST(g10_index_for_pages_that_never_come, 20)
+{
+	const uint64_t kept = 16 * 1024 * sizeof(void *);
+	int fd = attached();
+
+	tp_need();
+	tp_tell("index_grow", "count");
+	nothing_there(fd, 4096, kept);
+	nothing_there(fd, 128 * 1024, kept);
 }
 
 /*

@@ -30,16 +30,12 @@
 	ASSERT_LOCKED((__my_mmu_buckets_swap)(__VA_ARGS__))
 #define __my_mmu_entry_clear(...)					\
 	ASSERT_LOCKED((__my_mmu_entry_clear)(__VA_ARGS__))
-#define __my_mmu_entry_set(...)						\
-	ASSERT_LOCKED((__my_mmu_entry_set)(__VA_ARGS__))
-#define __my_mmu_index_add(...)						\
-	ASSERT_LOCKED((__my_mmu_index_add)(__VA_ARGS__))
+#define __my_mmu_enter_run(...)						\
+	ASSERT_LOCKED((__my_mmu_enter_run)(__VA_ARGS__))
 #define __my_mmu_index_del(...)						\
 	ASSERT_LOCKED((__my_mmu_index_del)(__VA_ARGS__))
 #define __my_mmu_index_find(...)					\
 	ASSERT_LOCKED((__my_mmu_index_find)(__VA_ARGS__))
-#define __my_mmu_insertable(...)					\
-	ASSERT_LOCKED((__my_mmu_insertable)(__VA_ARGS__))
 #define __my_mmu_table_remove(...)					\
 	ASSERT_LOCKED((__my_mmu_table_remove)(__VA_ARGS__))
 #define __my_mmu_walk_table(...)					\

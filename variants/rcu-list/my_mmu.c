@@ -194,39 +194,24 @@ static struct my_mmu_shard *my_mmu_slot_shard(struct my_mmu *m,
 	return my_mmu_shard(&m->dev, my_mmu_entry_pfn(t->entry[slot]));
 }
 
-static void my_mmu_insert_page(struct my_mmu *m, struct my_mmu_table *t,
-			       unsigned long address, struct page *page,
-			       bool write)
-	__must_hold(&t->lock)
-{
-	lockdep_assert_held(&t->lock);
-	lockdep_assert_held(&my_mmu_page_shard(m, page)->lock);
-	if (__my_mmu_entry_set(t, address, page, write))
-		__my_mmu_index_add(&m->dev, t, address);
-	trace_my_mmu_insert(&m->dev, address,
-			    t->entry[my_mmu_slot(t, address)]);
-}
-
-/* Neighbours often share a shard: lock it once for a run of them. */
 static long my_mmu_insert_pages(struct my_mmu *m, struct my_mmu_table *t,
 				unsigned long start, struct page **pages,
 				long npages, bool write)
 	__must_hold(&t->lock)
 {
+	unsigned int slot = my_mmu_slot(t, start);
 	struct my_mmu_shard *shard;
 	bool evicting = false;
 	long i = 0;
 
+	lockdep_assert_held(&t->lock);
 	while (i < npages && !evicting) {
 		shard = my_mmu_page_shard(m, pages[i]);
 		my_mmu_spin_lock(&shard->lock);
 		evicting = shard->evicting;
-		while (!evicting && i < npages &&
-		       my_mmu_page_shard(m, pages[i]) == shard) {
-			my_mmu_insert_page(m, t, start + (i << PAGE_SHIFT),
-					   pages[i], write);
-			i++;
-		}
+		if (!evicting)
+			i += __my_mmu_enter_run(&m->dev, t, slot + i, pages + i,
+						npages - i, write);
 		spin_unlock(&shard->lock);
 	}
 	return i ?: evicting ? -EAGAIN : npages;
@@ -606,12 +591,12 @@ static struct my_mmu_table *my_mmu_populate_begin(struct my_mmu *m,
 	int err;
 
 	while (true) {
-		err = my_mmu_table_create(&m->dev, start);
-		if (err)
-			return ERR_PTR(err);
 		t = my_mmu_pin_table(m, start, end, seq);
 		if (t != ERR_PTR(-EAGAIN))
 			return t;
+		err = my_mmu_table_create(&m->dev, start);
+		if (err)
+			return ERR_PTR(err);
 		if (my_mmu_wait_to_populate(m, start, end))
 			return ERR_PTR(-EINTR);
 		cond_resched();
@@ -632,7 +617,6 @@ static long my_mmu_populate_end(struct my_mmu *m, struct my_mmu_table *t,
 		npages = -ESRCH;
 	else if (t->seq != seq || my_mmu_is_invalidating(m, start, end))
 		npages = npages > 0 ? -EAGAIN : npages;
-	npages = __my_mmu_insertable(t, start, pages, npages);
 	npages = my_mmu_insert_pages(m, t, start, pages, npages, write);
 	my_mmu_count_n(populated_pages, t->used - used);
 	if (!--t->pins && !t->used)
@@ -641,21 +625,20 @@ static long my_mmu_populate_end(struct my_mmu *m, struct my_mmu_table *t,
 	return npages;
 }
 
-/* Give crowded shards of the reverse index more buckets. */
-static void my_mmu_grow_index(struct my_mmu *m)
+static void my_mmu_fit_index(struct my_mmu_dev *dev)
 {
-	unsigned long crowded = xchg(&m->dev.crowded, 0);
+	unsigned long misfits = xchg(&dev->misfits, 0);
 	struct my_mmu_shard *shard;
 	struct my_mmu_buckets b;
 	unsigned int i;
 
-	for_each_set_bit(i, &crowded, MY_MMU_SHARDS) {
-		shard = &m->dev.shard[i];
-		my_mmu_buckets_alloc(&m->dev, shard, &b);
+	for_each_set_bit(i, &misfits, MY_MMU_SHARDS) {
+		shard = &dev->shard[i];
+		my_mmu_buckets_alloc(dev, shard, &b);
 		my_mmu_spin_lock(&shard->lock);
-		__my_mmu_buckets_swap(shard, &b);
+		__my_mmu_buckets_swap(dev, shard, &b);
 		spin_unlock(&shard->lock);
-		my_mmu_buckets_free(&m->dev, &b);
+		my_mmu_buckets_free(dev, &b);
 	}
 }
 
@@ -680,8 +663,6 @@ static long my_mmu_populate_page(struct my_mmu_dev *dev, unsigned long address,
 	ret = my_mmu_populate_end(m, t, seq, address, pages, got,
 				  flags & MY_MMU_POPULATE_WRITE);
 	my_mmu_put_pages(pages, got);
-	if (READ_ONCE(dev->crowded))
-		my_mmu_grow_index(m);
 	return ret;
 }
 
@@ -976,6 +957,7 @@ static struct my_mmu_variant my_mmu_variant = {
 	.attach		= my_mmu_attach_to_process,
 	.detach		= my_mmu_detach,
 	.populate	= my_mmu_populate_page,
+	.fit_index	= my_mmu_fit_index,
 	.walk		= my_mmu_walk,
 };
 

@@ -119,28 +119,18 @@ static struct my_mmu *to_my_mmu(struct my_mmu_dev *dev)
 	return container_of(dev, struct my_mmu, dev);
 }
 
-static void my_mmu_insert_page(struct my_mmu *m, struct my_mmu_table *t,
-			       unsigned long address, struct page *page,
-			       bool write)
-	__must_hold(&m->lock)
-{
-	lockdep_assert_held(&m->lock);
-	if (__my_mmu_entry_set(t, address, page, write))
-		__my_mmu_index_add(&m->dev, t, address);
-	trace_my_mmu_insert(&m->dev, address,
-			    t->entry[my_mmu_slot(t, address)]);
-}
-
 static void my_mmu_insert_pages(struct my_mmu *m, struct my_mmu_table *t,
 				unsigned long start, struct page **pages,
 				long npages, bool write)
 	__must_hold(&m->lock)
 {
-	long i;
+	unsigned int slot = my_mmu_slot(t, start);
+	long i = 0;
 
-	for (i = 0; i < npages; i++)
-		my_mmu_insert_page(m, t, start + (i << PAGE_SHIFT), pages[i],
-				   write);
+	lockdep_assert_held(&m->lock);
+	while (i < npages)
+		i += __my_mmu_enter_run(&m->dev, t, slot + i, pages + i,
+					npages - i, write);
 }
 
 static bool my_mmu_zap_page(struct my_mmu *m, struct my_mmu_table *t,
@@ -414,12 +404,12 @@ static struct my_mmu_table *my_mmu_populate_begin(struct my_mmu *m,
 	int err;
 
 	while (true) {
-		err = my_mmu_table_create(&m->dev, start);
-		if (err)
-			return ERR_PTR(err);
 		t = my_mmu_pin_table(m, start, end, seq);
 		if (t != ERR_PTR(-EAGAIN))
 			return t;
+		err = my_mmu_table_create(&m->dev, start);
+		if (err)
+			return ERR_PTR(err);
 		if (my_mmu_wait_to_populate(m, start, end))
 			return ERR_PTR(-EINTR);
 		cond_resched();
@@ -441,7 +431,6 @@ static long my_mmu_populate_end(struct my_mmu *m, struct my_mmu_table *t,
 	else if (m->invalidate_seq != seq ||
 		 __my_mmu_is_invalidating(m, start, end))
 		npages = npages > 0 ? -EAGAIN : npages;
-	npages = __my_mmu_insertable(t, start, pages, npages);
 	my_mmu_insert_pages(m, t, start, pages, npages, write);
 	my_mmu_count_n(populated_pages, t->used - used);
 	if (!--t->pins && !t->used)
@@ -450,19 +439,21 @@ static long my_mmu_populate_end(struct my_mmu *m, struct my_mmu_table *t,
 	return npages;
 }
 
-/* Give crowded shards of the reverse index more buckets. */
-static void my_mmu_grow_index(struct my_mmu *m)
+static void my_mmu_fit_index(struct my_mmu_dev *dev)
 {
-	unsigned long crowded = xchg(&m->dev.crowded, 0);
+	unsigned long misfits = xchg(&dev->misfits, 0);
+	struct my_mmu *m = to_my_mmu(dev);
+	struct my_mmu_shard *shard;
 	struct my_mmu_buckets b;
 	unsigned int i;
 
-	for_each_set_bit(i, &crowded, MY_MMU_SHARDS) {
-		my_mmu_buckets_alloc(&m->dev, &m->dev.shard[i], &b);
+	for_each_set_bit(i, &misfits, MY_MMU_SHARDS) {
+		shard = &dev->shard[i];
+		my_mmu_buckets_alloc(dev, shard, &b);
 		my_mmu_spin_lock(&m->lock);
-		__my_mmu_buckets_swap(&m->dev.shard[i], &b);
+		__my_mmu_buckets_swap(dev, shard, &b);
 		spin_unlock(&m->lock);
-		my_mmu_buckets_free(&m->dev, &b);
+		my_mmu_buckets_free(dev, &b);
 	}
 }
 
@@ -486,8 +477,6 @@ static long my_mmu_populate_page(struct my_mmu_dev *dev, unsigned long address,
 	ret = my_mmu_populate_end(m, t, seq, address, pages, got,
 				  flags & MY_MMU_POPULATE_WRITE);
 	my_mmu_put_pages(pages, got);
-	if (READ_ONCE(dev->crowded))
-		my_mmu_grow_index(m);
 	return ret;
 }
 
@@ -719,6 +708,7 @@ static struct my_mmu_variant my_mmu_variant = {
 	.attach		= my_mmu_attach_to_process,
 	.detach		= my_mmu_detach,
 	.populate	= my_mmu_populate_page,
+	.fit_index	= my_mmu_fit_index,
 	.walk		= my_mmu_walk,
 };
 
