@@ -13,6 +13,7 @@ Outputs: stdout and stderr of the guest's command, live; the console in FILE;
          the guest's /results unpacked into DIR
 """
 
+import contextlib
 import argparse
 import ctypes
 import json
@@ -325,17 +326,26 @@ class Run:
         elif name == "results":
             self.results.write(data)
             self.got += len(data)
+            self.acknowledge()
         elif name == "status":
             *lines, self.status_rest = (self.status_rest + data).split(b"\n")
             self.alive = time.monotonic()
             for line in lines:
                 key, _, value = line.decode().partition(" ")
                 self.status[key] = value
+                if key == "results":
+                    self.acknowledge()
                 if key == "end":
                     self.ended = self.alive
                 self.screen.phase = {"booted": "running",
                                      "exit": "collecting"}.get(
                                          key, self.screen.phase)
+
+    def acknowledge(self):
+        """The guest waits for this with its results: it may switch itself off."""
+        if self.got == int(self.status.get("results", -1)):
+            with contextlib.suppress(OSError):
+                self.machine.socks["results"].send(b".")
 
     def pump(self, seconds):
         more = [self.machine.socks["more"]] if self.more else []
