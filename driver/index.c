@@ -2,16 +2,16 @@
 /*
  * Reverse index: from a page to the addresses that map it
  *
- * A hash table over pfns. Its nodes lie in the leaf tables, one beside each
+ * A hash table over pfns. Its links lie in the leaf tables, one beside each
  * entry, so that an entry enters and leaves the index without allocation.
- * Aliases (a file page mapped twice, a merged page) are simply several nodes
- * with one pfn. Which address a node stands for follows from where it lies.
+ * Aliases (a file page mapped twice, a merged page) are simply several entries
+ * with one pfn. A link says which entry comes next, by the number of its table
+ * and the slot: half the size of a pointer, and the way back to the table.
  *
  * A shard that grows gets four times the buckets, so that it has 1.25 to 5
  * entries for each: 16 bytes of links and 1.6 to 6.4 of bucket per page, beside
  * the entry's 8.
  */
-#include <linux/list.h>
 #include <linux/log2.h>
 #include <linux/mm.h>
 #include <linux/module.h>
@@ -22,36 +22,26 @@
 #include "my_mmu_table.h"
 #include "my_mmu_testpoint.h"
 
-static struct my_mmu_table *link_table(struct hlist_node *link)
+static unsigned long link_address(u32 link)
 {
-	unsigned long first = round_down((unsigned long)link,
-					 MY_MMU_TABLE_SLOTS * sizeof(*link));
-
-	return (void *)page_private(virt_to_page(first));
-}
-
-static unsigned long link_address(struct hlist_node *link)
-{
-	struct my_mmu_table *t = link_table(link);
-
-	return my_mmu_slot_address(t, link - t->link);
+	return my_mmu_slot_address(my_mmu_link_table(link),
+				   my_mmu_link_slot(link));
 }
 
 /* Constant while @link is in the index, whoever holds the table's lock. */
-static unsigned long link_pfn(struct hlist_node *link)
+static unsigned long link_pfn(u32 link)
 {
-	struct my_mmu_table *t = link_table(link);
+	struct my_mmu_table *t = my_mmu_link_table(link);
 
-	return my_mmu_entry_pfn(READ_ONCE(t->entry[link - t->link]));
+	return my_mmu_entry_pfn(READ_ONCE(t->entry[my_mmu_link_slot(link)]));
 }
 
-static struct hlist_head *first_buckets(struct my_mmu_dev *dev,
-					struct my_mmu_shard *shard)
+static u32 *first_buckets(struct my_mmu_dev *dev, struct my_mmu_shard *shard)
 {
 	return &dev->first_buckets[(shard - dev->shard) * MY_MMU_BUCKETS_MIN];
 }
 
-static void set_buckets(struct my_mmu_shard *shard, struct hlist_head *bucket,
+static void set_buckets(struct my_mmu_shard *shard, u32 *bucket,
 			unsigned int buckets)
 {
 	shard->bucket = bucket;
@@ -61,7 +51,7 @@ static void set_buckets(struct my_mmu_shard *shard, struct hlist_head *bucket,
 
 static void account_buckets(long n)
 {
-	atomic_long_add(n * (long)sizeof(struct hlist_head), &my_mmu_nr_bytes);
+	atomic_long_add(n * (long)sizeof(u32), &my_mmu_nr_bytes);
 }
 
 /**
@@ -125,15 +115,19 @@ EXPORT_SYMBOL_GPL(__my_mmu_shard_emptied);
  * Who zaps the aliases of a page asks for one after the other, and would pass
  * by those of another page each time.
  */
-static void bring_to_front(struct hlist_head *bucket, unsigned long pfn)
+static void bring_to_front(u32 *bucket, unsigned long pfn)
 {
-	struct hlist_node *link, *next;
+	u32 *p = bucket, link, *next;
 
-	hlist_for_each_safe(link, next, bucket) {
-		if (link_pfn(link) != pfn)
-			continue;
-		__hlist_del(link);
-		hlist_add_head(link, bucket);
+	while ((link = *p)) {
+		next = my_mmu_link_next(link);
+		if (link_pfn(link) == pfn && p != bucket) {
+			*p = *next;
+			*next = *bucket;
+			*bucket = link;
+		} else {
+			p = next;
+		}
 	}
 }
 
@@ -147,25 +141,21 @@ static void bring_to_front(struct hlist_head *bucket, unsigned long pfn)
  */
 unsigned long __my_mmu_index_find(struct my_mmu_dev *dev, unsigned long pfn)
 {
-	struct my_mmu_shard *shard = my_mmu_shard(dev, pfn);
-	struct hlist_head *bucket = my_mmu_bucket(shard, pfn);
+	u32 *bucket = my_mmu_bucket(my_mmu_shard(dev, pfn), pfn);
 
-	if (!bucket->first)
-		return -EFAULT;
-	if (link_pfn(bucket->first) != pfn)
+	if (*bucket && link_pfn(*bucket) != pfn)
 		bring_to_front(bucket, pfn);
-	if (link_pfn(bucket->first) != pfn)
+	if (!*bucket || link_pfn(*bucket) != pfn)
 		return -EFAULT;
-	return link_address(bucket->first);
+	return link_address(*bucket);
 }
 EXPORT_SYMBOL_GPL(__my_mmu_index_find);
 
-static struct hlist_head *buckets_alloc(struct my_mmu_dev *dev,
-					unsigned int buckets)
+static u32 *buckets_alloc(struct my_mmu_dev *dev, unsigned int buckets)
 {
 	if (my_mmu_test_point(index_grow, dev->mm, true))
 		return NULL;
-	return kcalloc(buckets, sizeof(struct hlist_head),
+	return kcalloc(buckets, sizeof(u32),
 		       GFP_KERNEL_ACCOUNT | __GFP_NOWARN | __GFP_NORETRY);
 }
 
@@ -278,7 +268,7 @@ void __my_mmu_buckets_swap(struct my_mmu_dev *dev, struct my_mmu_shard *shard,
 			   struct my_mmu_buckets *b)
 {
 	struct my_mmu_buckets old = { shard->buckets, shard->bucket };
-	struct hlist_node *link, *next;
+	u32 link, next, *first;
 	unsigned int i;
 
 	if (!b->bucket)
@@ -289,12 +279,13 @@ void __my_mmu_buckets_swap(struct my_mmu_dev *dev, struct my_mmu_shard *shard,
 		return;
 	set_buckets(shard, b->bucket, b->buckets);
 	for (i = 0; i < old.buckets; i++) {
-		for (link = old.bucket[i].first; link; link = next) {
-			next = link->next;
-			hlist_add_head(link,
-				       my_mmu_bucket(shard, link_pfn(link)));
+		for (link = old.bucket[i]; link; link = next) {
+			first = my_mmu_bucket(shard, link_pfn(link));
+			next = *my_mmu_link_next(link);
+			*my_mmu_link_next(link) = *first;
+			*first = link;
 		}
-		INIT_HLIST_HEAD(&old.bucket[i]);
+		old.bucket[i] = 0;
 	}
 	*b = old;
 }

@@ -654,11 +654,18 @@ DEFINE_SHOW_ATTRIBUTE(variants);
 
 static int __init my_mmu_driver_init(void)
 {
-	int err = misc_register(&my_mmu_misc);
+	int err = my_mmu_tables_init();
 
+	if (err) {
+		pr_err("no memory for a cache of directories\n");
+		pr_err("free some memory and load again\n");
+		return err;
+	}
+	err = misc_register(&my_mmu_misc);
 	if (err) {
 		pr_err("cannot make /dev/my_mmu (error %d)\n", err);
 		pr_err("see in /proc/misc what else has claimed the name\n");
+		my_mmu_tables_exit();
 		return err;
 	}
 	stats_file = debugfs_create_file("stats", 0444, my_mmu_debugfs, NULL,
@@ -673,7 +680,7 @@ static void __exit my_mmu_driver_exit(void)
 	debugfs_remove(variants_file);
 	debugfs_remove(stats_file);
 	misc_deregister(&my_mmu_misc);
-	rcu_barrier();		/* leaf tables on their way out */
+	my_mmu_tables_exit();
 }
 
 module_init(my_mmu_driver_init);

@@ -2,10 +2,10 @@
 /*
  * Device page table
  *
- * An xarray of leaf tables, each with the 512 entries of 2 MiB. The xarray is
- * the upper levels of the radix: its own lock orders insertion and removal of
- * tables, and look-ups go under RCU. What a table holds is the variant's to
- * lock.
+ * Leaf tables, each with the 512 entries of 2 MiB, under directories of 512
+ * pointers. Look-ups in the directories go under RCU, and dev->tables_lock
+ * orders those who insert and remove tables. What a table holds is the
+ * variant's to lock.
  */
 
 /* region: dirty */
@@ -41,21 +41,59 @@
  * same way.
  */
 /* endregion: dirty */
+#include <linux/idr.h>
 #include <linux/module.h>
 #include <linux/mm.h>
 #include <linux/pagemap.h>
 #include <linux/slab.h>
-#include <linux/xarray.h>
 
 #include "internal.h"
 #include "my_mmu.h"
 #include "my_mmu_testpoint.h"
 #include "my_mmu_trace.h"
 
-#define LINK_ORDER	get_order(MY_MMU_TABLE_SLOTS * \
-				  sizeof(struct hlist_node))
-#define TABLE_BYTES	(sizeof(struct my_mmu_table) + PAGE_SIZE + \
-			 (PAGE_SIZE << LINK_ORDER))
+#define LINK_BYTES	(MY_MMU_TABLE_SLOTS * sizeof(u32))
+#define TABLE_BYTES	(sizeof(struct my_mmu_table) + PAGE_SIZE + LINK_BYTES)
+
+/* Numbers of tables, of all external MMUs; a block of them is kept for ever. */
+struct my_mmu_table **my_mmu_numbered[MY_MMU_BLOCKS];
+EXPORT_SYMBOL_GPL(my_mmu_numbered);
+static DEFINE_IDA(numbers);
+
+static struct my_mmu_table **block_of(u32 number)
+{
+	struct my_mmu_table ***place, **block, **other;
+
+	place = &my_mmu_numbered[number >> MY_MMU_BLOCK_BITS];
+	block = READ_ONCE(*place);
+	if (block)
+		return block;
+	block = kvcalloc(BIT(MY_MMU_BLOCK_BITS), sizeof(*block), GFP_KERNEL);
+	other = block ? cmpxchg(place, NULL, block) : NULL;
+	if (!other)
+		return block;
+	kvfree(block);
+	return other;
+}
+
+/* By its number, whoever holds a link of it finds the table. */
+static int take_number(struct my_mmu_table *t)
+{
+	int number = ida_alloc_range(&numbers, 1, BIT(MY_MMU_NUMBER_BITS) - 1,
+				     GFP_KERNEL);
+	struct my_mmu_table **block;
+
+	if (number < 0)
+		return -ENOMEM;
+	block = block_of(number);
+	if (!block) {
+		ida_free(&numbers, number);
+		return -ENOMEM;
+	}
+	t->number = number;
+	block[number & (BIT(MY_MMU_BLOCK_BITS) - 1)] = t;
+	return 0;
+}
 
 /* No two tables have ever counted the same, for VERIFY's sake. */
 #define TABLE_ZAPS	BIT(40)
@@ -63,8 +101,10 @@ static atomic_long_t zaps_start = ATOMIC_LONG_INIT(0);
 
 static void my_mmu_table_free(struct my_mmu_table *t)
 {
+	if (t->number)
+		ida_free(&numbers, t->number);
 	free_page((unsigned long)t->entry);
-	free_pages((unsigned long)t->link, LINK_ORDER);
+	kfree(t->link);
 	kfree(t);
 	atomic_long_dec(&my_mmu_nr_tables);
 	atomic_long_sub(TABLE_BYTES, &my_mmu_nr_bytes);
@@ -82,21 +122,168 @@ static struct my_mmu_table *my_mmu_table_alloc(unsigned long address)
 	t->zaps = atomic_long_add_return(TABLE_ZAPS, &zaps_start);
 	spin_lock_init(&t->lock);
 	t->entry = (void *)get_zeroed_page(GFP_KERNEL_ACCOUNT);
-	t->link = (void *)__get_free_pages(GFP_KERNEL_ACCOUNT, LINK_ORDER);
-	if (!t->entry || !t->link) {
+	t->link = kmalloc(LINK_BYTES, GFP_KERNEL_ACCOUNT);
+	if (!t->entry || !t->link || take_number(t)) {
 		my_mmu_table_free(t);
 		return NULL;
 	}
-	set_page_private(virt_to_page(t->link), (unsigned long)t);
 	return t;
 }
 
 static void my_mmu_table_free_rcu(struct rcu_head *rcu)
 {
-	struct my_mmu_table *t = container_of(rcu, struct my_mmu_table, rcu);
+	my_mmu_table_free(container_of(rcu, struct my_mmu_table, rcu));
+}
 
-	set_page_private(virt_to_page(t->link), 0);
-	my_mmu_table_free(t);
+static struct kmem_cache *dirs;
+
+/**
+ * my_mmu_table_next() - the first leaf table of a range
+ * @dev: external MMU
+ * @address: where the range begins; out: an address in the table
+ * @end: where it ends
+ *
+ * Context: under RCU.
+ * Return: it, or NULL.
+ */
+struct my_mmu_table *my_mmu_table_next(struct my_mmu_dev *dev,
+				       unsigned long *address,
+				       unsigned long end)
+{
+	unsigned int shift = dev->root_shift;
+	struct my_mmu_dir *dir = &dev->root;
+	void *p;
+
+	end = min(end, BIT(shift + MY_MMU_DIR_BITS));
+	while (*address < end) {
+		p = my_mmu_dir_at(dir, *address, shift);
+		if (p && shift == MY_MMU_TABLE_SHIFT)
+			return p;
+		if (p) {
+			dir = p;
+			shift -= MY_MMU_DIR_BITS;
+			continue;
+		}
+		*address = (*address | (BIT(shift) - 1)) + 1;
+		if (!my_mmu_dir_index(*address, shift)) {
+			dir = &dev->root;	/* behind the last slot */
+			shift = dev->root_shift;
+		}
+	}
+	return NULL;
+}
+EXPORT_SYMBOL_GPL(my_mmu_table_next);
+
+static struct my_mmu_dir *dir_alloc(void)
+{
+	struct my_mmu_dir *dir = kmem_cache_zalloc(dirs, GFP_KERNEL_ACCOUNT);
+
+	if (dir)
+		atomic_long_add(sizeof(*dir), &my_mmu_nr_bytes);
+	return dir;
+}
+
+static void dir_free(struct my_mmu_dir *dir)
+{
+	kmem_cache_free(dirs, dir);
+	atomic_long_sub(sizeof(*dir), &my_mmu_nr_bytes);
+}
+
+static void dir_free_rcu(struct rcu_head *rcu)
+{
+	dir_free(container_of(rcu, struct my_mmu_dir, rcu));
+}
+
+static void __set_slot(struct my_mmu_dir *dir, unsigned long address,
+		       unsigned int shift, void *p)
+{
+	dir->used += p ? 1 : -1;
+	rcu_assign_pointer(dir->slot[my_mmu_dir_index(address, shift)], p);
+}
+
+static unsigned int __missing_dirs(struct my_mmu_dev *dev,
+				   unsigned long address)
+{
+	unsigned int shift = dev->root_shift;
+	struct my_mmu_dir *dir = &dev->root;
+
+	while (dir && shift > MY_MMU_TABLE_SHIFT) {
+		dir = my_mmu_dir_at(dir, address, shift);
+		shift -= MY_MMU_DIR_BITS;
+	}
+	return dir ? 0 : (shift - MY_MMU_TABLE_SHIFT) / MY_MMU_DIR_BITS + 1;
+}
+
+/* The directories that are missing are there, in @spare. */
+static int __insert(struct my_mmu_dev *dev, struct my_mmu_table *t,
+		    struct my_mmu_dir **spare, unsigned int *spares)
+{
+	unsigned int shift = dev->root_shift;
+	struct my_mmu_dir *dir = &dev->root;
+	void *p;
+
+	lockdep_assert_held(&dev->tables_lock);
+	for (; shift > MY_MMU_TABLE_SHIFT; shift -= MY_MMU_DIR_BITS) {
+		p = my_mmu_dir_at(dir, t->base, shift);
+		if (!p) {
+			p = spare[--*spares];
+			__set_slot(dir, t->base, shift, p);
+		}
+		dir = p;
+	}
+	if (my_mmu_dir_at(dir, t->base, shift))
+		return -EBUSY;
+	__set_slot(dir, t->base, shift, t);
+	return 0;
+}
+
+#define SPARES_MAX	((MY_MMU_ROOT_SHIFT_MAX - MY_MMU_TABLE_SHIFT) /	\
+			 MY_MMU_DIR_BITS)
+
+/*
+ * Directories are allocated without the lock. How many are missing is counted
+ * with it, again each time.
+ */
+static int insert(struct my_mmu_dev *dev, struct my_mmu_table *t)
+{
+	struct my_mmu_dir *spare[SPARES_MAX];
+	unsigned int spares = 0;
+	int err = 0;
+
+	spin_lock(&dev->tables_lock);
+	while (spares < __missing_dirs(dev, t->base) && !err) {
+		spin_unlock(&dev->tables_lock);
+		spare[spares] = dir_alloc();
+		if (spare[spares])
+			spares++;
+		else
+			err = -ENOMEM;
+		my_mmu_test_point(table_insert, dev->mm, true);
+		spin_lock(&dev->tables_lock);
+	}
+	if (!err)
+		err = __insert(dev, t, spare, &spares);
+	spin_unlock(&dev->tables_lock);
+	while (spares)
+		dir_free(spare[--spares]);
+	return err;
+}
+
+/* The directories that become empty go, too. */
+static void __remove(struct my_mmu_dev *dev, unsigned long address)
+{
+	struct my_mmu_dir *path[SPARES_MAX + 1] = { &dev->root };
+	unsigned int shift = dev->root_shift, depth = 0;
+
+	lockdep_assert_held(&dev->tables_lock);
+	for (; shift > MY_MMU_TABLE_SHIFT; shift -= MY_MMU_DIR_BITS, depth++)
+		path[depth + 1] = my_mmu_dir_at(path[depth], address, shift);
+	__set_slot(path[depth], address, shift, NULL);
+	while (depth && !path[depth]->used) {
+		call_rcu(&path[depth--]->rcu, dir_free_rcu);
+		shift += MY_MMU_DIR_BITS;
+		__set_slot(path[depth], address, shift, NULL);
+	}
 }
 
 /**
@@ -114,19 +301,19 @@ int my_mmu_table_create(struct my_mmu_dev *dev, unsigned long address)
 	struct my_mmu_table *t;
 	int err;
 
-	if (my_mmu_table_find(dev, address))
+	rcu_read_lock();
+	t = my_mmu_table_find(dev, address);
+	rcu_read_unlock();
+	if (t)
 		return 0;
 	t = my_mmu_test_point(table_create, dev->mm, true) ? NULL :
 	    my_mmu_table_alloc(address);
 	if (!t)
 		return -ENOMEM;
-	err = xa_insert(&dev->tables, address >> MY_MMU_TABLE_SHIFT, t,
-			GFP_KERNEL);
-	if (err) {
+	err = insert(dev, t);
+	if (err)
 		my_mmu_table_free(t);
-		return err == -EBUSY ? 0 : err;
-	}
-	return 0;
+	return err == -EBUSY ? 0 : err;
 }
 EXPORT_SYMBOL_GPL(my_mmu_table_create);
 
@@ -141,7 +328,9 @@ EXPORT_SYMBOL_GPL(my_mmu_table_create);
 void __my_mmu_table_remove(struct my_mmu_dev *dev, struct my_mmu_table *t)
 {
 	t->dead = true;
-	xa_erase(&dev->tables, t->base >> MY_MMU_TABLE_SHIFT);
+	spin_lock(&dev->tables_lock);
+	__remove(dev, t->base);
+	spin_unlock(&dev->tables_lock);
 	call_rcu(&t->rcu, my_mmu_table_free_rcu);
 }
 EXPORT_SYMBOL_GPL(__my_mmu_table_remove);
@@ -220,6 +409,34 @@ int my_mmu_age_entry(struct my_mmu_table *t, unsigned int slot, void *clear)
 EXPORT_SYMBOL_GPL(my_mmu_age_entry);
 
 /**
+ * my_mmu_tables_init() - before the first external MMU
+ *
+ * Context: may sleep.
+ * Return: 0 or -ENOMEM.
+ */
+int my_mmu_tables_init(void)
+{
+	dirs = KMEM_CACHE(my_mmu_dir, 0);
+	return dirs ? 0 : -ENOMEM;
+}
+
+/**
+ * my_mmu_tables_exit() - after the last one
+ *
+ * Context: may sleep; waits for tables and directories on their way out.
+ */
+void my_mmu_tables_exit(void)
+{
+	unsigned int i;
+
+	rcu_barrier();
+	kmem_cache_destroy(dirs);
+	for (i = 0; i < MY_MMU_BLOCKS; i++)
+		kvfree(my_mmu_numbered[i]);
+	ida_destroy(&numbers);
+}
+
+/**
  * my_mmu_dev_init() - make the driver's part of an external MMU
  * @dev: zeroed
  * @variant: whose it is
@@ -234,7 +451,9 @@ void my_mmu_dev_init(struct my_mmu_dev *dev,
 	dev->mm = mm;
 	spin_lock_init(&dev->unanswered_lock);
 	INIT_LIST_HEAD(&dev->unanswered);
-	xa_init_flags(&dev->tables, XA_FLAGS_ACCOUNT);
+	spin_lock_init(&dev->tables_lock);
+	dev->root_shift = (TASK_SIZE_MAX - 1) >> MY_MMU_ROOT_SHIFT_MAX ?
+			  MY_MMU_ROOT_SHIFT_MAX : MY_MMU_ROOT_SHIFT_MIN;
 	my_mmu_index_init(dev);
 	atomic_long_inc(&my_mmu_nr_mmus);
 	atomic_long_inc(&variant->mmus);
@@ -250,13 +469,14 @@ EXPORT_SYMBOL_GPL(my_mmu_dev_init);
 void my_mmu_dev_destroy(struct my_mmu_dev *dev)
 {
 	struct my_mmu_table *t;
-	unsigned long index;
+	unsigned long address;
 
-	xa_for_each(&dev->tables, index, t) {
+	rcu_read_lock();
+	my_mmu_for_each_table(dev, t, address, 0, ULONG_MAX) {
 		WARN_ON_ONCE(t->used);
 		__my_mmu_table_remove(dev, t);
 	}
-	xa_destroy(&dev->tables);
+	rcu_read_unlock();
 	my_mmu_index_destroy(dev);
 	atomic_long_dec(&my_mmu_nr_mmus);
 	atomic_long_dec(&dev->variant->mmus);

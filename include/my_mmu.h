@@ -28,8 +28,8 @@
 #include <linux/lockdep.h>
 #include <linux/mm.h>
 #include <linux/percpu.h>
+#include <linux/rcupdate.h>
 #include <linux/spinlock.h>
-#include <linux/xarray.h>
 
 #include "my_mmu_uapi.h"
 
@@ -60,7 +60,8 @@ static inline unsigned long my_mmu_entry_pfn(u64 entry)
  * struct my_mmu_table - leaf table: the entries of 2 MiB of addresses
  * @base: address of slot 0; constant
  * @entry: the entries, one page of them, as the hardware would see it
- * @link: per entry, its place in the reverse index; two pages
+ * @link: per entry, the next one in its bucket of the reverse index
+ * @number: by which links name the table; constant, and not 0
  * @lock: for variants that lock each table; the others leave it alone
  * @used: number of present entries
  * @pins: populates that hold the table across their page lookup
@@ -75,13 +76,38 @@ static inline unsigned long my_mmu_entry_pfn(u64 entry)
 struct my_mmu_table {
 	unsigned long		base;
 	u64			*entry;
-	struct hlist_node	*link;
+	u32			*link;
+	u32			number;
 	spinlock_t		lock;	/* for variants with split locks */
 	unsigned int		used;
 	unsigned int		pins;
 	unsigned long		seq;
 	unsigned long		zaps;
 	bool			dead;
+	struct rcu_head		rcu;
+};
+
+/*
+ * Directories: the levels above the leaf tables, like those of the CPU. One of
+ * the lowest has pointers to leaf tables, one above that to directories. Two
+ * levels below the root cover 48 bits of addresses, a third what a process may
+ * have beyond where the CPU has five.
+ */
+#define MY_MMU_DIR_BITS		9
+#define MY_MMU_DIR_SLOTS	512	/* 2 to the power of the above */
+#define MY_MMU_ROOT_SHIFT_MIN	(MY_MMU_TABLE_SHIFT + 2 * MY_MMU_DIR_BITS)
+#define MY_MMU_ROOT_SHIFT_MAX	(MY_MMU_TABLE_SHIFT + 3 * MY_MMU_DIR_BITS)
+
+/**
+ * struct my_mmu_dir - a directory of the device page table
+ * @slot: a table or a directory, or NULL; read under RCU, written under
+ *	dev->tables_lock
+ * @used: slots that are not NULL; dev->tables_lock
+ * @rcu: frees it when nobody can be looking into it
+ */
+struct my_mmu_dir {
+	void __rcu		*slot[MY_MMU_DIR_SLOTS];
+	unsigned int		used;
 	struct rcu_head		rcu;
 };
 
@@ -98,9 +124,15 @@ struct my_mmu_table {
 #define MY_MMU_BUCKETS_MIN	32U	/* per shard, in struct my_mmu_dev */
 #define MY_MMU_EXPECT_MIN	512	/* pages; less: as they come */
 #define MY_MMU_EXPECT_MAX	BIT(20)	/* likewise what is beyond */
-#define MY_MMU_BUCKETS_MAX	65536U	/* half a megabyte of them */
+#define MY_MMU_BUCKETS_MAX	65536U	/* 256 KiB of them */
 #define MY_MMU_BUCKETS_KEEP	1024U	/* an empty shard keeps so many */
 #define MY_MMU_PER_BUCKET	5U	/* entries; more: it wants to grow */
+
+/*
+ * A link is 32 bits: the number of a table, and a slot of it. 0 ends a chain.
+ */
+#define MY_MMU_SLOT_BITS	9
+#define MY_MMU_NUMBER_BITS	(32 - MY_MMU_SLOT_BITS)
 
 struct my_mmu_shard {
 	spinlock_t		lock;	/* for variants with split locks */
@@ -108,7 +140,7 @@ struct my_mmu_shard {
 	unsigned int		count;	/* entries */
 	unsigned int		crowded_at;	/* entries; more: grow */
 	unsigned int		buckets;	/* a power of two */
-	struct hlist_head	*bucket;
+	u32			*bucket;	/* the first link of each */
 };
 
 /**
@@ -122,7 +154,10 @@ struct my_mmu_shard {
  * @unanswered_lock: protects @unanswered; innermost
  * @unanswered: struct my_mmu_shootdown that the device has not answered
  * @dead: set once by the variant's release: nothing may be entered any more
- * @tables: address >> MY_MMU_TABLE_SHIFT -> struct my_mmu_table
+ * @tables_lock: protects the directories against each other's writers;
+ *	innermost
+ * @root_shift: an address shifted by so much is an index of @root; constant
+ * @root: uppermost directory
  * @shard: the reverse index
  * @misfits: bit per shard that wants more buckets, or less
  * @expected: pages that the populates that are running may enter
@@ -136,11 +171,13 @@ struct my_mmu_dev {
 	spinlock_t			unanswered_lock;	/* innermost */
 	struct list_head		unanswered;
 	bool				dead;
-	struct xarray			tables;
+	spinlock_t			tables_lock;		/* innermost */
+	unsigned int			root_shift;
+	struct my_mmu_dir		root;
 	struct my_mmu_shard		shard[MY_MMU_SHARDS];
 	unsigned long			misfits;
 	atomic_long_t			expected;
-	struct hlist_head		first_buckets[MY_MMU_SHARDS *
+	u32				first_buckets[MY_MMU_SHARDS *
 						      MY_MMU_BUCKETS_MIN];
 };
 
@@ -198,21 +235,49 @@ void my_mmu_dev_destroy(struct my_mmu_dev *dev);
 /*
  * Device page table
  */
+struct my_mmu_table *my_mmu_table_next(struct my_mmu_dev *dev,
+				       unsigned long *address,
+				       unsigned long end);
 int my_mmu_table_create(struct my_mmu_dev *dev, unsigned long address);
 void __my_mmu_table_remove(struct my_mmu_dev *dev, struct my_mmu_table *t);
 
-/* Finds the leaf table of an address, or NULL. Context: any. */
+static inline unsigned int my_mmu_dir_index(unsigned long address,
+					    unsigned int shift)
+{
+	return (address >> shift) & (MY_MMU_DIR_SLOTS - 1);
+}
+
+/* What @dir has for @address. Under RCU; a spinlock is as good. */
+static inline void *my_mmu_dir_at(struct my_mmu_dir *dir, unsigned long address,
+				  unsigned int shift)
+{
+	unsigned int i = my_mmu_dir_index(address, shift);
+
+	return rcu_dereference_check(dir->slot[i], rcu_read_lock_sched_held());
+}
+
+/* Finds the leaf table of a user address, or NULL. Context: under RCU. */
 static inline struct my_mmu_table *my_mmu_table_find(struct my_mmu_dev *dev,
 						     unsigned long address)
 {
-	return xa_load(&dev->tables, address >> MY_MMU_TABLE_SHIFT);
+	unsigned int shift = dev->root_shift;
+	void *p = my_mmu_dir_at(&dev->root, address, shift);
+
+	while (p && shift > MY_MMU_TABLE_SHIFT) {
+		shift -= MY_MMU_DIR_BITS;
+		p = my_mmu_dir_at(p, address, shift);
+	}
+	return p;
 }
 
-/* Visits the leaf tables that overlap [start, end), lowest first. */
-#define my_mmu_for_each_table(dev, t, index, start, end)		\
-	xa_for_each_range(&(dev)->tables, index, t,			\
-			  (start) >> MY_MMU_TABLE_SHIFT,		\
-			  ((end) - 1) >> MY_MMU_TABLE_SHIFT)
+/*
+ * Visits the leaf tables that overlap [start, end), lowest first. What is done
+ * with one may let others come and go.
+ */
+#define my_mmu_for_each_table(dev, t, address, start, end)		\
+	for (address = (start);						\
+	     (t = my_mmu_table_next(dev, &(address), end));		\
+	     address = (address | (MY_MMU_TABLE_SIZE - 1)) + 1)
 
 static inline unsigned int my_mmu_slot(struct my_mmu_table *t,
 				       unsigned long address)
@@ -261,9 +326,42 @@ static inline struct my_mmu_shard *my_mmu_shard(struct my_mmu_dev *dev,
 void __my_mmu_shard_emptied(struct my_mmu_dev *dev, struct my_mmu_shard *shard);
 unsigned long __my_mmu_index_find(struct my_mmu_dev *dev, unsigned long pfn);
 
+/*
+ * Which table has a number: an array of two levels. Neither moves when numbers
+ * are added, so that who holds a link finds its table without a lock.
+ */
+#define MY_MMU_BLOCK_BITS	12
+#define MY_MMU_BLOCKS		BIT(MY_MMU_NUMBER_BITS - MY_MMU_BLOCK_BITS)
+
+extern struct my_mmu_table **my_mmu_numbered[MY_MMU_BLOCKS];
+
+static inline u32 my_mmu_link(struct my_mmu_table *t, unsigned int slot)
+{
+	return t->number << MY_MMU_SLOT_BITS | slot;
+}
+
+static inline struct my_mmu_table *my_mmu_link_table(u32 link)
+{
+	u32 number = link >> MY_MMU_SLOT_BITS;
+
+	return my_mmu_numbered[number >> MY_MMU_BLOCK_BITS]
+			      [number & (BIT(MY_MMU_BLOCK_BITS) - 1)];
+}
+
+static inline unsigned int my_mmu_link_slot(u32 link)
+{
+	return link & (MY_MMU_TABLE_SLOTS - 1);
+}
+
+/* The link behind a link. */
+static inline u32 *my_mmu_link_next(u32 link)
+{
+	return &my_mmu_link_table(link)->link[my_mmu_link_slot(link)];
+}
+
 struct my_mmu_buckets {
 	unsigned int		buckets;
-	struct hlist_head	*bucket;
+	u32			*bucket;
 };
 
 void my_mmu_buckets_alloc(struct my_mmu_dev *dev, struct my_mmu_shard *shard,

@@ -10,7 +10,6 @@
 #ifndef MY_MMU_TABLE_H
 #define MY_MMU_TABLE_H
 
-#include <linux/list.h>
 #include <linux/mm.h>
 #include <linux/page-flags.h>
 
@@ -50,8 +49,7 @@ static inline u32 my_mmu_run_hash(unsigned long pfn)
 	return hash_64(pfn >> MY_MMU_RUN_SHIFT, 32);
 }
 
-static inline struct hlist_head *my_mmu_bucket(struct my_mmu_shard *shard,
-					       unsigned long pfn)
+static inline u32 *my_mmu_bucket(struct my_mmu_shard *shard, unsigned long pfn)
 {
 	u32 hash = my_mmu_run_hash(pfn) ^ pfn;
 
@@ -121,10 +119,10 @@ static __always_inline long __my_mmu_enter_run(struct my_mmu_dev *dev,
 	unsigned long pfn = page_to_pfn(*pages), run = pfn >> MY_MMU_RUN_SHIFT;
 	struct my_mmu_shard *shard = my_mmu_shard(dev, pfn);
 	u32 hash = my_mmu_run_hash(pfn), mask = shard->buckets - 1;
-	struct hlist_head *bucket = shard->bucket;
-	struct hlist_node *link = &t->link[slot];
+	u32 *bucket, first = my_mmu_link(t, slot);
 	unsigned int used = 0, indexed = 0;
 	u64 *entry = &t->entry[slot];
+	u32 *link = &t->link[slot];
 	long n;
 
 	for (n = 0; n < npages; n++) {
@@ -133,7 +131,9 @@ static __always_inline long __my_mmu_enter_run(struct my_mmu_dev *dev,
 			break;
 		if (!__my_mmu_entry_set(&entry[n], pages[n], flags, &used))
 			continue;
-		hlist_add_head(&link[n], &bucket[(hash ^ pfn) & mask]);
+		bucket = &shard->bucket[(hash ^ pfn) & mask];
+		link[n] = *bucket;
+		*bucket = first + n;
 		mmu_rmap_export_page(pfn);
 		indexed++;
 	}
@@ -158,10 +158,13 @@ static inline void __my_mmu_index_del(struct my_mmu_dev *dev,
 				      unsigned long address)
 {
 	unsigned int slot = my_mmu_slot(t, address);
-	struct my_mmu_shard *shard;
+	unsigned long pfn = my_mmu_entry_pfn(t->entry[slot]);
+	struct my_mmu_shard *shard = my_mmu_shard(dev, pfn);
+	u32 *p = my_mmu_bucket(shard, pfn), link = my_mmu_link(t, slot);
 
-	shard = my_mmu_shard(dev, my_mmu_entry_pfn(t->entry[slot]));
-	hlist_del_init(&t->link[slot]);
+	while (*p != link)
+		p = my_mmu_link_next(*p);
+	*p = t->link[slot];
 	WRITE_ONCE(shard->count, shard->count - 1);
 	if (!shard->count)
 		__my_mmu_shard_emptied(dev, shard);

@@ -46,6 +46,7 @@
  */
 #define MY_MMU_TEST_POINTS(X)						\
 	X(table_create)		/* no leaf table yet; -ENOMEM */	\
+	X(table_insert)		/* has what is missing, not its place */ \
 	X(index_grow)		/* wants more buckets; no memory */	\
 	X(populate_pinned)	/* sequence taken, nothing looked up */	\
 	X(populate_lookup)	/* looked up, not entered; -EAGAIN */	\

@@ -252,7 +252,7 @@ struct my_mmu_device_config {
  * @mmus: external MMUs that exist now, in all processes
  * @entries: device entries present now, in all of them
  * @tables: leaf tables that exist now
- * @bytes: bytes of leaf tables and reverse indexes that exist now
+ * @bytes: bytes of leaf tables, directories and reverse indexes that exist now
  * @attaches: successful MY_MMU_ATTACH
  * @populated_pages: entries made
  * @populate_batches: batches begun (each retry counts again)

@@ -394,7 +394,7 @@ inline my_mmu_table_find(slot)
 	t = (is_queued(cpu, TREE(slot)) -> xa[slot] : tree[slot])
 }
 
-/* After a my_mmu_table_find(). xa_insert() looks again under its lock. */
+/* After a my_mmu_table_find(). The insertion looks again under its lock. */
 inline my_mmu_table_create(slot)
 {
 	if

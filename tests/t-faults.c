@@ -145,27 +145,8 @@ TEST(g10_fault_populate, 60)
 	a.fd = attached();
 	a.p = map_tables(1);
 	cpu_stamp(a.p, N, 1);
-	fail_each(&a, 5,
-		  "the argument, the batch, the table, its entries and links");
-}
-
-/* The tree tries a second time by itself: one failure is none. */
-TEST(g10_fault_tree, 20)
-{
-	char *p = map_tables(1);
-	int fd = attached();
-
-	faults_need();
-	cpu_stamp(p, N, 1);
-	faults_inside("__xa_insert");
-	fault_all(true);
-	EXPECT_EQ(mmu_populate(fd, p, N * MMU_PAGE, WRITE), -ENOMEM,
-		  "there is no place for the table");
-	fault_all(false);
-	EXPECT_EQ(stats_of(fd).tables, 0, "which is freed at once");
-	populate(fd, p, N, WRITE);
-	device_sees(fd, p, N, 1);
-	verify(fd, p, N);
+	fail_each(&a, 7,
+		  "argument, batch, table, entries, links, two directories");
 }
 
 static int floor_all(struct attempt *a)

@@ -166,7 +166,7 @@ static void unview_all(void)
  */
 TEST(g4_large_index_grows_and_goes, 60)
 {
-	const uint64_t kept = 16 * 1024 * sizeof(void *);
+	const uint64_t kept = 16 * 1024 * sizeof(uint32_t);
 	uint64_t empty, full, left[2];
 	int memfd = make_memfd(FILE_PAGES), round;
 	size_t i;
@@ -261,4 +261,40 @@ TEST_BOTH_MODES(g4_eviction_that_finds_nothing, 20)
 	evict_each(p, 64, DOWN);
 	device_sees(fd, p, 64, 1);
 	verify(fd, p, 64);
+}
+
+/*
+ * Tables are known to the index by their numbers, the first of which ends a
+ * chain, and those of tables that have gone are given out again. The first page
+ * of a table and its last: of each table, of tables made anew, and of the table
+ * that comes to the place of another.
+ */
+TEST(g4_numbers_of_tables, 30)
+{
+	static const size_t at[] = { 0, 511 };
+	const size_t tables = 4;
+	size_t round, t, i;
+	char *p, *page;
+
+	fd = attached();
+	for (round = 0; round < 8; round++) {
+		p = map_tables(tables);
+		for (t = 0; t < tables; t++) {
+			for (i = 0; i < 2; i++) {
+				page = p + t * MMU_HUGE + at[i] * MMU_PAGE;
+				populate(fd, page, 1, WRITE);
+			}
+		}
+		for (t = 0; t < tables; t++) {
+			for (i = 0; i < 2; i++) {
+				page = p + t * MMU_HUGE + at[i] * MMU_PAGE;
+				ASSERT_EQ(mmu_evict(fd, page), 1, "evict");
+				ASSERT_EQ(mmu_entry(fd, page), 0,
+					  "page %zu of table %zu is found",
+					  at[i], t);
+			}
+		}
+		munmap(p, tables * MMU_HUGE);
+		bytes_without_tables();
+	}
 }

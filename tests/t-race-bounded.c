@@ -276,7 +276,7 @@ static void nothing_there(int fd, size_t pages, uint64_t kept)
 
 TEST(g10_index_for_pages_that_never_come, 20)
 {
-	const uint64_t kept = 16 * 1024 * sizeof(void *);
+	const uint64_t kept = 16 * 1024 * sizeof(uint32_t);
 	int fd = attached();
 
 	tp_need();

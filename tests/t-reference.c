@@ -601,7 +601,7 @@ TEST(g10_tables_leave_no_memory, 60)
 		  "no table is kept");
 }
 
-#define LIVES	4
+#define LIVES	8
 #define FILE_PAGES	1024
 #define VIEWS	44
 #define LIVES_KB	650	/* all buckets of all lives: twice that */
@@ -640,6 +640,42 @@ TEST(g10_lives_leave_no_memory, 60)
 	after = meminfo_kb("SUnreclaim:");
 	note("%ld KiB more are in use after %d lives", after - before, LIVES);
 	EXPECT_LT(after - before, LIVES_KB, "none leaves its buckets");
+}
+
+/* A block of 4096 numbers is 32 KiB, which counts as slab. */
+#define BLOCK		4096
+#define BLOCKS		12
+#define BLOCKS_KB	200	/* all of them: 384 */
+
+static void make_and_drop_tables(size_t tables)
+{
+	const size_t at_once = 1024;
+	size_t i, n;
+	char *p;
+
+	for (n = 0; n < tables; n += at_once) {
+		p = map_tables(at_once);
+		for (i = 0; i < at_once; i++)
+			ASSERT_EQ(mmu_populate(fd, p + i * MMU_HUGE, MMU_PAGE,
+					       0), 0, "populate");
+		munmap(p, at_once * MMU_HUGE);
+		while (stats_of(fd).tables)
+			sleep_ms(2);
+	}
+}
+
+/* As many tables as have numbers in twelve blocks; a few at a time. */
+TEST_ONCE("modules", g10_numbers_of_tables, 60)
+{
+	long before, more;
+
+	fd = mmu_open_attached("spinlock", 0);
+	make_and_drop_tables(BLOCK);
+	before = meminfo_kb("SUnreclaim:");
+	make_and_drop_tables(BLOCKS * BLOCK);
+	more = meminfo_kb("SUnreclaim:") - before;
+	note("%ld KiB more are in use", more);
+	EXPECT_LT(more, BLOCKS_KB, "numbers are given out again");
 }
 
 /* --- modules -------------------------------------------------------------- */

@@ -16,16 +16,6 @@
 #define ASSERT_RCU(call)						\
 	({ WARN_ON_ONCE(!preempt_count() && !rcu_preempt_depth()); call; })
 
-#define ASSERTED_TABLES(dev)						\
-	({ WARN_ON_ONCE(!preempt_count() && !rcu_preempt_depth());	\
-	   &(dev)->tables; })
-
-#undef my_mmu_for_each_table
-#define my_mmu_for_each_table(dev, t, index, start, end)		\
-	xa_for_each_range(ASSERTED_TABLES(dev), index, t,		\
-			  (start) >> MY_MMU_TABLE_SHIFT,		\
-			  ((end) - 1) >> MY_MMU_TABLE_SHIFT)
-
 #define __my_mmu_buckets_swap(...)					\
 	ASSERT_LOCKED((__my_mmu_buckets_swap)(__VA_ARGS__))
 #define __my_mmu_entry_clear(...)					\
@@ -42,6 +32,8 @@
 	ASSERT_LOCKED((__my_mmu_walk_table)(__VA_ARGS__))
 #define my_mmu_table_find(...)						\
 	ASSERT_RCU((my_mmu_table_find)(__VA_ARGS__))
+#define my_mmu_table_next(...)						\
+	ASSERT_RCU((my_mmu_table_next)(__VA_ARGS__))
 
 #endif
 #endif /* TESTS_ASSERT_TABLES_H */

@@ -14,7 +14,7 @@
  *	  pte lock				(the VM, around aging)
  *	    m->lock				(all callbacks)
  *	      pages' and inodes' locks		(dirtying a page)
- *	      xa_lock of the tables		(removing one)
+ *	      dev->tables_lock		(removing one)
  *	my_mmu_listlock				(attach, my_mmu_release)
  *	folio lock, seldom rmap locks		(the VM, around the rmap chain)
  *	  my_mmu_listlock			(my_mmu_rmap_invalidate_page)
@@ -171,11 +171,11 @@ static unsigned long my_mmu_zap_range(struct my_mmu *m, unsigned long start,
 				      unsigned long end, bool free,
 				      bool blockable)
 {
-	unsigned long zapped = 0, index;
+	unsigned long zapped = 0, at;
 	struct my_mmu_table *t;
 
 	my_mmu_spin_lock(&m->lock);
-	my_mmu_for_each_table(&m->dev, t, index, start, end) {
+	my_mmu_for_each_table(&m->dev, t, at, start, end) {
 		zapped += my_mmu_zap_table(m, t, start, end);
 		if (free && !t->used && !t->pins)
 			__my_mmu_table_remove(&m->dev, t);
@@ -293,11 +293,11 @@ static int my_mmu_walk(struct my_mmu_dev *dev, unsigned long start,
 {
 	struct my_mmu *m = to_my_mmu(dev);
 	struct my_mmu_table *t;
-	unsigned long index;
+	unsigned long at;
 	int ret = 0;
 
 	my_mmu_spin_lock(&m->lock);
-	my_mmu_for_each_table(dev, t, index, start, end) {
+	my_mmu_for_each_table(dev, t, at, start, end) {
 		ret = __my_mmu_walk_table(t, start, end, fn, arg);
 		if (ret)
 			break;
@@ -315,13 +315,13 @@ static int my_mmu_age(struct mmu_notifier *mn, unsigned long start,
 {
 	struct my_mmu *m = container_of(mn, struct my_mmu, notifier);
 	struct my_mmu_table *t;
-	unsigned long index;
+	unsigned long at;
 	int young = 0, asked = 0;
 
 	my_mmu_count(aging);
 	trace_my_mmu_age(&m->dev, start, end, clear);
 	my_mmu_spin_lock(&m->lock);
-	my_mmu_for_each_table(&m->dev, t, index, start, end)
+	my_mmu_for_each_table(&m->dev, t, at, start, end)
 		asked |= __my_mmu_walk_table(t, start, end, my_mmu_age_entry,
 					     clear ? &young : NULL);
 	spin_unlock(&m->lock);

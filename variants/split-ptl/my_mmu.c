@@ -18,7 +18,7 @@
  *	      m->lock				(my_mmu_is_invalidating)
  *	      shard->lock			(my_mmu_insert_pages)
  *		pages' and inodes' locks	(dirtying a page)
- *	      xa_lock of the tables		(removing one)
+ *	      dev->tables_lock		(removing one)
  *	my_mmu_listlock				(attach, my_mmu_release)
  *	folio lock, seldom rmap locks		(the VM, around the rmap chain)
  *	  my_mmu_listlock			(my_mmu_rmap_invalidate_page)
@@ -250,11 +250,11 @@ static unsigned long my_mmu_zap_range(struct my_mmu *m, unsigned long start,
 				      unsigned long end, bool free,
 				      bool blockable)
 {
-	unsigned long zapped = 0, index;
+	unsigned long zapped = 0, at;
 	struct my_mmu_table *t;
 
 	rcu_read_lock();
-	my_mmu_for_each_table(&m->dev, t, index, start, end) {
+	my_mmu_for_each_table(&m->dev, t, at, start, end) {
 		my_mmu_test_point(table_found, m->dev.mm, false);
 		my_mmu_spin_lock(&t->lock);
 		zapped += my_mmu_zap_table(m, t, start, end);
@@ -324,10 +324,10 @@ static void my_mmu_bump_seq(struct my_mmu *m, unsigned long start,
 			    unsigned long end, bool blockable)
 {
 	struct my_mmu_table *t;
-	unsigned long index;
+	unsigned long at;
 
 	rcu_read_lock();
-	my_mmu_for_each_table(&m->dev, t, index, start, end) {
+	my_mmu_for_each_table(&m->dev, t, at, start, end) {
 		my_mmu_spin_lock(&t->lock);
 		__my_mmu_bump_seq(t);
 		spin_unlock(&t->lock);
@@ -433,11 +433,11 @@ static int my_mmu_walk(struct my_mmu_dev *dev, unsigned long start,
 		       unsigned long end, my_mmu_walk_fn fn, void *arg)
 {
 	struct my_mmu_table *t;
-	unsigned long index;
+	unsigned long at;
 	int ret = 0;
 
 	rcu_read_lock();
-	my_mmu_for_each_table(dev, t, index, start, end) {
+	my_mmu_for_each_table(dev, t, at, start, end) {
 		my_mmu_spin_lock(&t->lock);
 		ret = __my_mmu_walk_table(t, start, end, fn, arg);
 		spin_unlock(&t->lock);
@@ -457,13 +457,13 @@ static int my_mmu_age(struct mmu_notifier *mn, unsigned long start,
 {
 	struct my_mmu *m = container_of(mn, struct my_mmu, notifier);
 	struct my_mmu_table *t;
-	unsigned long index;
+	unsigned long at;
 	int young = 0, asked = 0;
 
 	my_mmu_count(aging);
 	trace_my_mmu_age(&m->dev, start, end, clear);
 	rcu_read_lock();
-	my_mmu_for_each_table(&m->dev, t, index, start, end) {
+	my_mmu_for_each_table(&m->dev, t, at, start, end) {
 		my_mmu_spin_lock(&t->lock);
 		asked |= __my_mmu_walk_table(t, start, end, my_mmu_age_entry,
 					     clear ? &young : NULL);
