@@ -29,49 +29,6 @@
 #define TRIES_MAX	1000	/* times in a row that a batch may fail */
 #define TRIES_AWAKE	100	/* then it sleeps in between */
 
-/**
- * my_mmu_get_pages() - look pages of the caller up, and hold them
- * @address: of the first one
- * @npages: how many
- * @flags: MY_MMU_POPULATE_*
- * @pages: room for as many pointers
- *
- * As if the CPU went there: a hint of NUMA balancing on the way is taken, or
- * the page would never come nearer.
- *
- * With %MY_MMU_POPULATE_NOFAULT the page tables are read and nothing else is
- * done. FOLL_NOFAULT would not do: until 6.6, the lookup in hugetlb memory does
- * not know it, and it takes the mmap_lock, for which the process would wait.
- *
- * Context: may sleep, except with %MY_MMU_POPULATE_NOFAULT.
- * Return: how many were found, up to the first one that was not; or -errno.
- */
-long my_mmu_get_pages(unsigned long address, unsigned int npages, u32 flags,
-		      struct page **pages)
-{
-	unsigned int foll = flags & MY_MMU_POPULATE_WRITE ? FOLL_WRITE : 0;
-
-	if (flags & MY_MMU_POPULATE_NOFAULT)
-		return get_user_pages_fast_only(address, npages, foll, pages);
-	return get_user_pages_fast(address, npages, foll | MY_MMU_FOLL_NUMA,
-				   pages);
-}
-EXPORT_SYMBOL_GPL(my_mmu_get_pages);
-
-/**
- * my_mmu_put_pages() - drop the references that a page lookup took
- * @pages: pages
- * @npages: how many; nothing happens if not positive
- *
- * Context: any.
- */
-void my_mmu_put_pages(struct page **pages, long npages)
-{
-	while (npages-- > 0)
-		put_page(*pages++);
-}
-EXPORT_SYMBOL_GPL(my_mmu_put_pages);
-
 static void __shootdown_list(struct my_mmu_dev *dev, struct my_mmu_shootdown *s)
 	__must_hold(&dev->unanswered_lock)
 {

@@ -20,6 +20,9 @@ void my_mmu_index_destroy(struct my_mmu_dev *dev);
 void my_mmu_index_fit(struct my_mmu_dev *dev);
 void my_mmu_index_expect(struct my_mmu_dev *dev, long npages);
 
+long my_mmu_get_pages(unsigned long address, unsigned int npages, u32 flags,
+		      struct page **pages);
+
 /*
  * engine.c. @dev is attached to current->mm; the caller holds off detach.
  */

@@ -48,6 +48,14 @@
 #define MY_MMU_FAULTS_HUGETLB	true
 #endif
 
+/* A protection key other than the first, which all may use. */
+#ifdef CONFIG_ARCH_HAS_PKEYS
+#define MY_MMU_VM_PKEY \
+	(VM_PKEY_BIT0 | VM_PKEY_BIT1 | VM_PKEY_BIT2 | VM_PKEY_BIT3)
+#else
+#define MY_MMU_VM_PKEY		0
+#endif
+
 /*
  * May the CPU read what is mapped? Who may write may read. What may only be
  * executed x86 reads as well, and arm64 where the machine cannot tell the two

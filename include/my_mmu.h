@@ -199,7 +199,7 @@ typedef int (*my_mmu_walk_fn)(struct my_mmu_table *t, unsigned int slot,
  *	number of pages entered (0 only with MY_MMU_POPULATE_NOFAULT: the first
  *	page is not there), or -EAGAIN when an invalidation came in
  *	between, -ESRCH after release, -EINTR, -ENOMEM, or what
- *	my_mmu_get_pages() returns.
+ *	my_mmu_lookup() returns.
  * @fit_index: Give the shards in @dev->misfits the buckets that they want. It
  *	may sleep.
  * @walk: Call @fn on each present entry of [start, end) under the lock that
@@ -373,8 +373,9 @@ void my_mmu_buckets_free(struct my_mmu_dev *dev, struct my_mmu_buckets *b);
 /*
  * Device
  */
-long my_mmu_get_pages(unsigned long address, unsigned int npages, u32 flags,
-		      struct page **pages);
+long my_mmu_lookup(struct mm_struct *mm, unsigned long address,
+		   unsigned int npages, u32 flags, struct page **pages,
+		   bool *held);
 void my_mmu_put_pages(struct page **pages, long npages);
 
 /**

@@ -67,7 +67,8 @@ static inline void __my_mmu_shard_filled(struct my_mmu_dev *dev,
 
 /*
  * Enters one page, or more permission for it. What the device may write is
- * dirty: see driver/table.c. True if the page goes into the reverse index.
+ * dirty: see driver/table.c. What it is given is referenced, as if the CPU had
+ * been there. True if the page goes into the reverse index.
  */
 static __always_inline bool __my_mmu_entry_set(u64 *entry, struct page *page,
 					       u64 flags, unsigned int *used)
@@ -77,6 +78,8 @@ static __always_inline bool __my_mmu_entry_set(u64 *entry, struct page *page,
 
 	if (flags & MY_MMU_WRITE_OK && !folio_test_dirty(folio))
 		set_page_dirty(page);
+	if (!folio_test_referenced(folio))
+		folio_set_referenced(folio);
 	if (*entry & MY_MMU_PRESENT) {
 		WARN_ON_ONCE(my_mmu_entry_pfn(*entry) != pfn);
 		WRITE_ONCE(*entry, *entry | flags);

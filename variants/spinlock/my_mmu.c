@@ -54,7 +54,7 @@
  *	populate				invalidate [s, e)
  *
  *	lock; snapshot = sequence; unlock
- *	get_user_pages_fast()
+ *	look the pages up
  *						start: lock; count = 1
  *						       zap; unlock
  *						the VM changes the ptes
@@ -466,17 +466,19 @@ static long my_mmu_populate_page(struct my_mmu_dev *dev, unsigned long address,
 	struct my_mmu_table *t;
 	unsigned long seq;
 	long got, ret;
+	bool held;
 
 	t = my_mmu_populate_begin(m, address, end, &seq);
 	if (IS_ERR(t))
 		return PTR_ERR(t);
 	my_mmu_test_point(populate_pinned, dev->mm, true);
-	got = my_mmu_get_pages(address, npages, flags, pages);
+	got = my_mmu_lookup(dev->mm, address, npages, flags, pages, &held);
 	if (my_mmu_test_point(populate_lookup, dev->mm, true))
 		seq--;		/* as if an invalidation had ended since */
 	ret = my_mmu_populate_end(m, t, seq, address, pages, got,
 				  flags & MY_MMU_POPULATE_WRITE);
-	my_mmu_put_pages(pages, got);
+	if (held)
+		my_mmu_put_pages(pages, got);
 	return ret;
 }
 

@@ -69,7 +69,7 @@
  *
  *	make table T				(1) start: record [s, e)
  *	(A) smp_mb()				(B) smp_mb()
- *	get_user_pages_fast()			(2) walk tables: T missing
+ *	look the pages up			(2) walk tables: T missing
  *	lock T
  *	look at the records
  *
@@ -81,7 +81,7 @@
  *
  *	make table T				the VM changes the ptes
  *	(A) smp_mb()				(C) smp_mb()
- *	get_user_pages_fast()			(3) end: walk tables: T missing
+ *	look the pages up			(3) end: walk tables: T missing
  *	lock T; no record, sequence unchanged	    remove record
  *
  * T missing in (3) means that the lookup sees the new ptes, by A and C. When T
@@ -620,18 +620,20 @@ static long my_mmu_populate_page(struct my_mmu_dev *dev, unsigned long address,
 	struct my_mmu_table *t;
 	unsigned long seq;
 	long got, ret;
+	bool held;
 
 	t = my_mmu_populate_begin(m, address, end, &seq);
 	if (IS_ERR(t))
 		return PTR_ERR(t);
 	smp_mb();	/* A: pairs with B in inc_active(), C in dec_active() */
 	my_mmu_test_point(populate_pinned, dev->mm, true);
-	got = my_mmu_get_pages(address, npages, flags, pages);
+	got = my_mmu_lookup(dev->mm, address, npages, flags, pages, &held);
 	if (my_mmu_test_point(populate_lookup, dev->mm, true))
 		seq--;		/* as if an invalidation had ended since */
 	ret = my_mmu_populate_end(m, t, seq, address, pages, got,
 				  flags & MY_MMU_POPULATE_WRITE);
-	my_mmu_put_pages(pages, got);
+	if (held)
+		my_mmu_put_pages(pages, got);
 	return ret;
 }
 
