@@ -37,8 +37,8 @@
  * them: see may_snapshot().
  */
 /* endregion: no-reference */
+#include <linux/fs.h>
 #include <linux/hmm.h>
-#include <linux/hugetlb_inline.h>
 #include <linux/mm.h>
 #include <linux/mmu_notifier.h>
 #include <linux/module.h>
@@ -130,10 +130,11 @@ EXPORT_SYMBOL_GPL(my_mmu_put_pages);
 /*
  * Nothing but anonymous memory and the page cache. The kernel itself must not
  * touch what a driver has mapped, nor secretmem, which has no place in the
- * kernel's own map; get_user_pages_fast() knows these. Files that cannot be
- * written back, but for shared memory and hugetlbfs, are among its business as
- * well: some of them are devices. What a protection key guards is to be asked
- * with the thread's keys.
+ * kernel's own map; get_user_pages_fast() knows these. It is also asked about
+ * files that cannot be written back (some of them are devices), but for shared
+ * memory; about DAX, where the page is the disk; and about hugetlbfs, whose
+ * ptes are read under a lock that can be waited for. What a protection key
+ * guards is to be asked with the thread's keys.
  */
 static bool may_snapshot(struct vm_area_struct *vma)
 {
@@ -142,9 +143,9 @@ static bool may_snapshot(struct vm_area_struct *vma)
 	if (vma->vm_flags & (VM_IO | VM_PFNMAP | VM_MIXEDMAP |
 			     MY_MMU_VM_PKEY))
 		return false;
-	if (vma_is_anonymous(vma) || is_vm_hugetlb_page(vma))
+	if (vma_is_anonymous(vma))
 		return true;
-	if (!vma->vm_file)
+	if (!vma->vm_file || vma_is_dax(vma))
 		return false;
 	mapping = vma->vm_file->f_mapping;
 	return !mapping_unevictable(mapping) &&

@@ -323,18 +323,3 @@ void move_to_node(char *p, size_t pages, int node)
 		ASSERT_EQ(status, node, "page %zu is there", i);
 	}
 }
-
-long meminfo_kb(const char *name)
-{
-	FILE *f = fopen("/proc/meminfo", "r");
-	long n, found = 0;
-	char word[64];
-
-	write_file("/proc/sys/vm/stat_refresh", "1");
-	while (f && fscanf(f, "%63s %ld%*[^\n]", word, &n) == 2)
-		if (!strcmp(word, name))
-			found = n;
-	if (f)
-		fclose(f);
-	return found;
-}

@@ -146,7 +146,6 @@ size_t count_tails(const char *p, size_t pages);
 /* How many pages has the folio that begins at @p; 0 if none begins there. */
 size_t folio_pages(const char *p);
 bool have_swap(void);
-long meminfo_kb(const char *name);	/* "MemFree:"; 0 if it is not there */
 /* Does the kernel note what has been written (x86), or not (arm64)? */
 bool have_soft_dirty(void);
 

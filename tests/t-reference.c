@@ -439,6 +439,21 @@ TEST(g10_race_killed_populate_lets_go, 20)
 #define OFTEN	800
 #define KEPT_KB	1600	/* a page of each time would be twice that */
 
+static long meminfo_kb(const char *name)
+{
+	FILE *f = fopen("/proc/meminfo", "r");
+	long n, found = 0;
+	char word[64];
+
+	write_file("/proc/sys/vm/stat_refresh", "1");
+	while (f && fscanf(f, "%63s %ld%*[^\n]", word, &n) == 2)
+		if (!strcmp(word, name))
+			found = n;
+	if (f)
+		fclose(f);
+	return found;
+}
+
 /* Free pages that wait on a CPU's list are not counted as free elsewhere. */
 static long free_on_cpus_kb(void)
 {
