@@ -654,18 +654,19 @@ DEFINE_SHOW_ATTRIBUTE(variants);
 
 static int __init my_mmu_driver_init(void)
 {
-	int err = my_mmu_tables_init();
+	int err = misc_register(&my_mmu_misc);
 
-	if (err) {
-		pr_err("no memory for a cache of directories\n");
-		pr_err("free some memory and load again\n");
-		return err;
-	}
-	err = misc_register(&my_mmu_misc);
 	if (err) {
 		pr_err("cannot make /dev/my_mmu (error %d)\n", err);
 		pr_err("see in /proc/misc what else has claimed the name\n");
-		my_mmu_tables_exit();
+		return err;
+	}
+	/* Nobody attaches before a variant is there, which needs this module. */
+	err = my_mmu_tables_init();
+	if (err) {
+		pr_err("no memory for a cache of directories\n");
+		pr_err("free some memory and load again\n");
+		misc_deregister(&my_mmu_misc);
 		return err;
 	}
 	stats_file = debugfs_create_file("stats", 0444, my_mmu_debugfs, NULL,
