@@ -12,7 +12,6 @@ extern atomic_long_t my_mmu_nr_mmus;
 extern atomic_long_t my_mmu_nr_tables;
 extern atomic_long_t my_mmu_nr_bytes;
 
-int my_mmu_tables_init(void);
 void my_mmu_tables_exit(void);
 
 void my_mmu_index_init(struct my_mmu_dev *dev);

@@ -661,14 +661,6 @@ static int __init my_mmu_driver_init(void)
 		pr_err("see in /proc/misc what else has claimed the name\n");
 		return err;
 	}
-	/* Nobody attaches before a variant is there, which needs this module. */
-	err = my_mmu_tables_init();
-	if (err) {
-		pr_err("no memory for a cache of directories\n");
-		pr_err("free some memory and load again\n");
-		misc_deregister(&my_mmu_misc);
-		return err;
-	}
 	stats_file = debugfs_create_file("stats", 0444, my_mmu_debugfs, NULL,
 					 &stats_fops);
 	variants_file = debugfs_create_file("variants", 0444, my_mmu_debugfs,

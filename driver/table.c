@@ -53,6 +53,7 @@
 #include "my_mmu_trace.h"
 
 #define LINK_BYTES	(MY_MMU_TABLE_SLOTS * sizeof(u32))
+#define DIR_BYTES	(sizeof(struct my_mmu_dir) + PAGE_SIZE)
 #define TABLE_BYTES	(sizeof(struct my_mmu_table) + PAGE_SIZE + LINK_BYTES)
 
 /* Numbers of tables, of all external MMUs; a block of them is kept for ever. */
@@ -135,8 +136,6 @@ static void my_mmu_table_free_rcu(struct rcu_head *rcu)
 	my_mmu_table_free(container_of(rcu, struct my_mmu_table, rcu));
 }
 
-static struct kmem_cache *dirs;
-
 /**
  * my_mmu_table_next() - the first leaf table of a range
  * @dev: external MMU
@@ -176,17 +175,24 @@ EXPORT_SYMBOL_GPL(my_mmu_table_next);
 
 static struct my_mmu_dir *dir_alloc(void)
 {
-	struct my_mmu_dir *dir = kmem_cache_zalloc(dirs, GFP_KERNEL_ACCOUNT);
+	struct my_mmu_dir *dir = kzalloc(sizeof(*dir), GFP_KERNEL_ACCOUNT);
 
-	if (dir)
-		atomic_long_add(sizeof(*dir), &my_mmu_nr_bytes);
+	if (!dir)
+		return NULL;
+	dir->slot = (void *)get_zeroed_page(GFP_KERNEL_ACCOUNT);
+	if (!dir->slot) {
+		kfree(dir);
+		return NULL;
+	}
+	atomic_long_add(DIR_BYTES, &my_mmu_nr_bytes);
 	return dir;
 }
 
 static void dir_free(struct my_mmu_dir *dir)
 {
-	kmem_cache_free(dirs, dir);
-	atomic_long_sub(sizeof(*dir), &my_mmu_nr_bytes);
+	free_page((unsigned long)dir->slot);
+	kfree(dir);
+	atomic_long_sub(DIR_BYTES, &my_mmu_nr_bytes);
 }
 
 static void dir_free_rcu(struct rcu_head *rcu)
@@ -409,19 +415,7 @@ int my_mmu_age_entry(struct my_mmu_table *t, unsigned int slot, void *clear)
 EXPORT_SYMBOL_GPL(my_mmu_age_entry);
 
 /**
- * my_mmu_tables_init() - before the first external MMU
- *
- * Context: may sleep.
- * Return: 0 or -ENOMEM.
- */
-int my_mmu_tables_init(void)
-{
-	dirs = KMEM_CACHE(my_mmu_dir, 0);
-	return dirs ? 0 : -ENOMEM;
-}
-
-/**
- * my_mmu_tables_exit() - after the last one
+ * my_mmu_tables_exit() - after the last external MMU
  *
  * Context: may sleep; waits for tables and directories on their way out.
  */
@@ -430,7 +424,6 @@ void my_mmu_tables_exit(void)
 	unsigned int i;
 
 	rcu_barrier();
-	kmem_cache_destroy(dirs);
 	for (i = 0; i < MY_MMU_BLOCKS; i++)
 		kvfree(my_mmu_numbered[i]);
 	ida_destroy(&numbers);
@@ -452,6 +445,7 @@ void my_mmu_dev_init(struct my_mmu_dev *dev,
 	spin_lock_init(&dev->unanswered_lock);
 	INIT_LIST_HEAD(&dev->unanswered);
 	spin_lock_init(&dev->tables_lock);
+	dev->root.slot = dev->root_slot;
 	dev->root_shift = (TASK_SIZE_MAX - 1) >> MY_MMU_ROOT_SHIFT_MAX ?
 			  MY_MMU_ROOT_SHIFT_MAX : MY_MMU_ROOT_SHIFT_MIN;
 	my_mmu_index_init(dev);

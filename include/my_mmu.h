@@ -100,13 +100,13 @@ struct my_mmu_table {
 
 /**
  * struct my_mmu_dir - a directory of the device page table
- * @slot: a table or a directory, or NULL; read under RCU, written under
- *	dev->tables_lock
+ * @slot: a page of them: a table or a directory, or NULL; read under RCU,
+ *	written under dev->tables_lock
  * @used: slots that are not NULL; dev->tables_lock
  * @rcu: frees it when nobody can be looking into it
  */
 struct my_mmu_dir {
-	void __rcu		*slot[MY_MMU_DIR_SLOTS];
+	void __rcu		**slot;
 	unsigned int		used;
 	struct rcu_head		rcu;
 };
@@ -158,6 +158,7 @@ struct my_mmu_shard {
  *	innermost
  * @root_shift: an address shifted by so much is an index of @root; constant
  * @root: uppermost directory
+ * @root_slot: its slots
  * @shard: the reverse index
  * @misfits: bit per shard that wants more buckets, or less
  * @expected: pages that the populates that are running may enter
@@ -174,6 +175,7 @@ struct my_mmu_dev {
 	spinlock_t			tables_lock;		/* innermost */
 	unsigned int			root_shift;
 	struct my_mmu_dir		root;
+	void __rcu			*root_slot[MY_MMU_DIR_SLOTS];
 	struct my_mmu_shard		shard[MY_MMU_SHARDS];
 	unsigned long			misfits;
 	atomic_long_t			expected;

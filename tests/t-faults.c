@@ -145,7 +145,7 @@ TEST(g10_fault_populate, 60)
 	a.fd = attached();
 	a.p = map_tables(1);
 	cpu_stamp(a.p, N, 1);
-	fail_each(&a, 7,
+	fail_each(&a, 9,
 		  "argument, batch, table, entries, links, two directories");
 }
 

@@ -7,6 +7,7 @@
  * and an unmap frees only those that nobody has pinned. Of modules: attaching
  * holds one. Each failure is caused in turn, each alone.
  */
+#include <limits.h>
 #include <errno.h>
 #include <sched.h>
 #include <signal.h>
@@ -644,8 +645,8 @@ TEST(g10_lives_leave_no_memory, 60)
 
 /* A block of 4096 numbers is 32 KiB, which counts as slab. */
 #define BLOCK		4096
-#define BLOCKS		8
-#define BLOCKS_KB	200	/* all of them: 256 */
+#define BLOCKS		4
+#define BLOCKS_KB	100	/* all of them: 128 */
 
 static void make_and_drop_tables(size_t tables)
 {
@@ -664,18 +665,21 @@ static void make_and_drop_tables(size_t tables)
 	}
 }
 
-/* As many tables as have numbers in eight blocks; a few at a time. */
+/* A few tables at a time. What others take they do not take three times. */
 TEST_ONCE("modules", g10_numbers_of_tables, 120)
 {
-	long before, more;
+	long before, more, least = LONG_MAX;
+	int round;
 
 	fd = mmu_open_attached("spinlock", 0);
-	make_and_drop_tables(BLOCK);
-	before = meminfo_kb("SUnreclaim:");
-	make_and_drop_tables(BLOCKS * BLOCK);
-	more = meminfo_kb("SUnreclaim:") - before;
-	note("%ld KiB more are in use", more);
-	EXPECT_LT(more, BLOCKS_KB, "numbers are given out again");
+	for (round = 0; round < 3; round++) {
+		before = meminfo_kb("SUnreclaim:");
+		make_and_drop_tables(BLOCKS * BLOCK);
+		more = meminfo_kb("SUnreclaim:") - before;
+		note("%ld KiB more are in use", more);
+		least = more < least ? more : least;
+	}
+	EXPECT_LT(least, BLOCKS_KB, "numbers are given out again");
 }
 
 /* --- modules -------------------------------------------------------------- */
