@@ -80,7 +80,8 @@ static const struct kernel_param_ops mode_ops = {
 };
 
 module_param_cb(lookup, &mode_ops, NULL, 0644);
-MODULE_PARM_DESC(lookup, "auto (default), gup or snapshot: how a populate asks the VM");
+MODULE_PARM_DESC(lookup,
+		 "how a populate asks the VM: auto (default), gup, snapshot");
 
 /* Fewer pages do not pay for the way to them. */
 #define SNAPSHOT_MIN	16

@@ -225,7 +225,7 @@ TEST(populate_batches_and_tables, 20)
 	}
 }
 
-/* Entry and reverse index of full tables: what they take, of @per_page bytes. */
+/* Entry and reverse index of full tables: at most @per_page bytes a page. */
 static void fill(size_t tables, uint64_t per_page)
 {
 	int fd = attached();
@@ -236,7 +236,7 @@ static void fill(size_t tables, uint64_t per_page)
 	s = stats_of(fd);
 	EXPECT_EQ(s.entries, tables * 512, "entries");
 	EXPECT_GE(s.bytes, (8 + 4) * s.entries, "an entry and a link");
-	EXPECT_LE(s.bytes, per_page * s.entries, "at most so many bytes a page");
+	EXPECT_LE(s.bytes, per_page * s.entries, "at most so many a page");
 	note("%zu tables: %lu bytes for 1000 pages", tables,
 	     (unsigned long)(s.bytes * 1000 / s.entries));
 	munmap(p, tables * MMU_HUGE);

@@ -7,8 +7,8 @@
  * and an unmap frees only those that nobody has pinned. Of modules: attaching
  * holds one. Each failure is caused in turn, each alone.
  */
-#include <limits.h>
 #include <errno.h>
+#include <limits.h>
 #include <sched.h>
 #include <signal.h>
 #include <stdio.h>
