@@ -274,6 +274,17 @@ TEST(g9_protection_key_in_a_batch, 20)
 
 /* --- what others have made ------------------------------------------------ */
 
+static void mirrored_both_ways(char *p)
+{
+	fd = attached();
+	cpu_stamp(p, N, 1);
+	populate(fd, p, N, WRITE);
+	device_sees(fd, p, N, 1);
+	device_stamp(fd, p, N, 2);
+	cpu_sees(p, N, 2);
+	verify(fd, p, N);
+}
+
 /* Pages that a driver has put there one by one: VM_MIXEDMAP, of no file. */
 TEST(g9_pages_of_a_driver_in_a_batch, 20)
 {
@@ -290,13 +301,7 @@ TEST(g9_pages_of_a_driver_in_a_batch, 20)
 		  0, "a ring");
 	p = mmap(NULL, N * MMU_PAGE, RW, MAP_SHARED, s, 0);
 	ASSERT_NE(p, MAP_FAILED, "mmap");
-	fd = attached();
-	cpu_stamp(p, N, 1);
-	populate(fd, p, N, WRITE);
-	device_sees(fd, p, N, 1);
-	device_stamp(fd, p, N, 2);
-	cpu_sees(p, N, 2);
-	verify(fd, p, N);
+	mirrored_both_ways(p);
 	munmap(p, N * MMU_PAGE);
 	EXPECT_EQ(stats_of(fd).entries, 0, "all are gone");
 	close(s);
@@ -314,13 +319,7 @@ TEST(g3_locked_shared_memory_in_a_batch, 20)
 	ASSERT_NE(p, (void *)-1, "shmat");
 	ASSERT_EQ(shmctl(id, SHM_LOCK, NULL), 0, "lock");
 	shmctl(id, IPC_RMID, NULL);
-	fd = attached();
-	cpu_stamp(p, N, 1);
-	populate(fd, p, N, WRITE);
-	device_sees(fd, p, N, 1);
-	device_stamp(fd, p, N, 2);
-	cpu_sees(p, N, 2);
-	verify(fd, p, N);
+	mirrored_both_ways(p);
 	shmdt(p);
 	EXPECT_EQ(stats_of(fd).entries, 0, "all are gone");
 }
