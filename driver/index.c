@@ -271,12 +271,12 @@ void __my_mmu_buckets_swap(struct my_mmu_dev *dev, struct my_mmu_shard *shard,
 	u32 link, next, *first;
 	unsigned int i;
 
-	if (!b->bucket)
+	if (!b->bucket || !__wants(dev, shard, b)) {
 		WRITE_ONCE(shard->crowded_at,
 			   max(MY_MMU_PER_BUCKET * old.buckets,
 			       2 * shard->count));
-	if (!b->bucket || !__wants(dev, shard, b))
 		return;
+	}
 	set_buckets(shard, b->bucket, b->buckets);
 	for (i = 0; i < old.buckets; i++) {
 		for (link = old.bucket[i]; link; link = next) {

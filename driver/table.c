@@ -286,9 +286,9 @@ static void __remove(struct my_mmu_dev *dev, unsigned long address)
 		path[depth + 1] = my_mmu_dir_at(path[depth], address, shift);
 	__set_slot(path[depth], address, shift, NULL);
 	while (depth && !path[depth]->used) {
-		call_rcu(&path[depth--]->rcu, dir_free_rcu);
 		shift += MY_MMU_DIR_BITS;
-		__set_slot(path[depth], address, shift, NULL);
+		__set_slot(path[depth - 1], address, shift, NULL);
+		call_rcu(&path[depth--]->rcu, dir_free_rcu);
 	}
 }
 
