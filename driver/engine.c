@@ -307,7 +307,7 @@ struct device_access {
 
 static int access_entry(struct my_mmu_table *t, unsigned int slot, void *arg)
 {
-	u64 entry = t->entry[slot];
+	u64 entry = __my_mmu_entry(t, slot), *at = __my_mmu_entry_at(t, slot);
 	struct device_access *a = arg;
 	void *page;
 
@@ -323,7 +323,7 @@ static int access_entry(struct my_mmu_table *t, unsigned int slot, void *arg)
 		memcpy(a->buf, page + a->offset, a->len);
 	}
 	kunmap_local(page);
-	WRITE_ONCE(t->entry[slot], entry | MY_MMU_ACCESSED);
+	WRITE_ONCE(*at, *at | MY_MMU_ACCESSED);
 	a->hit = true;
 	return 0;
 }
@@ -422,7 +422,7 @@ long my_mmu_engine_access(struct my_mmu_dev *dev, struct my_mmu_access *arg,
 
 static int query_entry(struct my_mmu_table *t, unsigned int slot, void *arg)
 {
-	*(u64 *)arg = t->entry[slot];
+	*(u64 *)arg = __my_mmu_entry(t, slot);
 	return 1;
 }
 
@@ -485,7 +485,7 @@ static int verify_entry(struct my_mmu_table *t, unsigned int slot, void *arg)
 	struct suspect *s = &v->suspect[v->suspects];
 
 	s->address = my_mmu_slot_address(t, slot);
-	s->entry = t->entry[slot];
+	s->entry = __my_mmu_entry(t, slot);
 	s->zaps = t->zaps;
 	if (names_page(s->entry, s->address,
 		       s->entry & MY_MMU_WRITE_OK ? FOLL_WRITE : 0)) {
@@ -550,7 +550,7 @@ static int suspect_unchanged(struct my_mmu_table *t, unsigned int slot,
 	struct suspect *s = arg;
 
 	return t->zaps == s->zaps &&
-	       !((t->entry[slot] ^ s->entry) & ~MY_MMU_ACCESSED);
+	       !((__my_mmu_entry(t, slot) ^ s->entry) & ~MY_MMU_ACCESSED);
 }
 
 /*

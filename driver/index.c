@@ -5,7 +5,7 @@
  * A hash table over pfns. Its links lie in the leaf tables, one beside each
  * entry, so that an entry enters and leaves the index without allocation.
  * Aliases (a file page mapped twice, a merged page) are simply several entries
- * with one pfn. A link says which entry comes next, by the number of its table
+ * with one pfn. A block is found under its first page. A link says which entry comes next, by the number of its table
  * and the slot: half the size of a pointer, and the way back to the table.
  *
  * A shard that grows gets four times the buckets, so that it has 1.25 to 5
@@ -111,17 +111,24 @@ void __my_mmu_shard_emptied(struct my_mmu_dev *dev, struct my_mmu_shard *shard)
 }
 EXPORT_SYMBOL_GPL(__my_mmu_shard_emptied);
 
+/* An entry of the page with number @pfn; of a block, of its first one. */
+static bool is_entry_of(u32 link, unsigned long pfn, bool block)
+{
+	return link_pfn(link) == pfn &&
+	       (!block || !my_mmu_has_slots(my_mmu_link_table(link)));
+}
+
 /*
  * Who zaps the aliases of a page asks for one after the other, and would pass
  * by those of another page each time.
  */
-static void bring_to_front(u32 *bucket, unsigned long pfn)
+static void bring_to_front(u32 *bucket, unsigned long pfn, bool block)
 {
 	u32 *p = bucket, link, *next;
 
 	while ((link = *p)) {
 		next = my_mmu_link_next(link);
-		if (link_pfn(link) == pfn && p != bucket) {
+		if (is_entry_of(link, pfn, block) && p != bucket) {
 			*p = *next;
 			*next = *bucket;
 			*bucket = link;
@@ -129,6 +136,16 @@ static void bring_to_front(u32 *bucket, unsigned long pfn)
 			p = next;
 		}
 	}
+}
+
+/* A link of an entry that begins with this page, or 0. */
+static u32 find_link(struct my_mmu_shard *shard, unsigned long pfn, bool block)
+{
+	u32 *bucket = my_mmu_bucket(shard, pfn);
+
+	if (*bucket && !is_entry_of(*bucket, pfn, block))
+		bring_to_front(bucket, pfn, block);
+	return *bucket && is_entry_of(*bucket, pfn, block) ? *bucket : 0;
 }
 
 /**
@@ -141,13 +158,17 @@ static void bring_to_front(u32 *bucket, unsigned long pfn)
  */
 unsigned long __my_mmu_index_find(struct my_mmu_dev *dev, unsigned long pfn)
 {
-	u32 *bucket = my_mmu_bucket(my_mmu_shard(dev, pfn), pfn);
+	unsigned long first = round_down(pfn, MY_MMU_TABLE_SLOTS);
+	struct my_mmu_shard *shard = my_mmu_shard(dev, pfn);
+	u32 link;
 
-	if (*bucket && link_pfn(*bucket) != pfn)
-		bring_to_front(bucket, pfn);
-	if (!*bucket || link_pfn(*bucket) != pfn)
-		return -EFAULT;
-	return link_address(*bucket);
+	link = find_link(shard, pfn, false);
+	if (link)
+		return link_address(link);
+	link = shard->blocks ? find_link(shard, first, true) : 0;
+	if (link)
+		return link_address(link) + ((pfn - first) << PAGE_SHIFT);
+	return -EFAULT;
 }
 EXPORT_SYMBOL_GPL(__my_mmu_index_find);
 
@@ -180,11 +201,16 @@ static bool crowded(struct my_mmu_shard *shard, unsigned long entries)
 	return entries > READ_ONCE(shard->crowded_at);
 }
 
-/* What an empty shard keeps, this one may keep as well. */
+/*
+ * What an empty shard keeps, this one may keep as well; but not what was for
+ * pages that came as blocks.
+ */
 static bool roomy(struct my_mmu_shard *shard, unsigned long entries)
 {
+	unsigned int keep = READ_ONCE(shard->blocks) ? 0 : MY_MMU_BUCKETS_KEEP;
+
 	return READ_ONCE(shard->buckets) >
-	       max(4 * buckets_wanted(entries), MY_MMU_BUCKETS_KEEP);
+	       max(4 * buckets_wanted(entries), keep);
 }
 
 /**

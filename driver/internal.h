@@ -14,6 +14,9 @@ extern atomic_long_t my_mmu_nr_bytes;
 
 void my_mmu_tables_exit(void);
 
+int my_mmu_slots_alloc(struct my_mmu_dev *dev, struct my_mmu_slots *slots);
+void __my_mmu_take_slots(struct my_mmu_table *t, struct my_mmu_slots *slots);
+
 void my_mmu_index_init(struct my_mmu_dev *dev);
 void my_mmu_index_destroy(struct my_mmu_dev *dev);
 void my_mmu_index_fit(struct my_mmu_dev *dev);

@@ -176,16 +176,37 @@ static int read_ptes(struct mm_struct *mm, unsigned long start,
 	return err;
 }
 
+/* What hmm must say of a page that the populate may have. */
+static unsigned long needed(u32 flags)
+{
+	return HMM_PFN_VALID |
+	       (flags & MY_MMU_POPULATE_WRITE ? HMM_PFN_WRITE : 0);
+}
+
+/*
+ * The first page of a huge mapping, which is asked for this page alone: what it
+ * says of the first, it says of all. NULL: no such mapping.
+ */
+static struct page *first_of_huge(struct mm_struct *mm, unsigned long address,
+				  u32 flags)
+{
+	unsigned long pfn;
+
+	if (read_ptes(mm, address, address + PAGE_SIZE, &pfn) ||
+	    (pfn & needed(flags)) != needed(flags) ||
+	    hmm_pfn_to_map_order(pfn) < MY_MMU_BLOCK_ORDER)
+		return NULL;
+	return hmm_pfn_to_page(pfn);
+}
+
 /* All of them, as they are, or none. The pfns are where the pages will be. */
-static bool snapshot(struct mm_struct *mm, unsigned long address,
-		     unsigned int npages, u32 flags, struct page **pages)
+static bool each_of_small(struct mm_struct *mm, unsigned long address,
+			  unsigned int npages, u32 flags, struct page **pages)
 {
 	unsigned long end = address + ((unsigned long)npages << PAGE_SHIFT);
-	unsigned long need = HMM_PFN_VALID, *pfns = (unsigned long *)pages;
+	unsigned long need = needed(flags), *pfns = (unsigned long *)pages;
 	unsigned int i;
 
-	if (flags & MY_MMU_POPULATE_WRITE)
-		need |= HMM_PFN_WRITE;
 	if (read_ptes(mm, address, end, pfns))
 		return false;
 	for (i = 0; i < npages; i++) {
@@ -194,6 +215,22 @@ static bool snapshot(struct mm_struct *mm, unsigned long address,
 		pages[i] = hmm_pfn_to_page(pfns[i]);
 	}
 	return true;
+}
+
+/* Out of line, so that one page alone does not pay for its registers. */
+static noinline bool snapshot(struct mm_struct *mm, unsigned long address,
+			      unsigned int npages, u32 flags,
+			      struct my_mmu_batch *batch)
+{
+	struct page *first = NULL;
+
+	batch->npages = npages;
+	if (npages == MY_MMU_TABLE_SLOTS)
+		first = first_of_huge(mm, address, flags);
+	batch->block = first;
+	if (first)
+		batch->pages[0] = first;
+	return first || each_of_small(mm, address, npages, flags, batch->pages);
 }
 
 static bool try_snapshot(unsigned int npages, u32 flags)
@@ -206,26 +243,59 @@ static bool try_snapshot(unsigned int npages, u32 flags)
 	       (how == LOOKUP_AUTO && npages >= SNAPSHOT_MIN);
 }
 
+/*
+ * Pages that get_user_pages_fast() found, and perhaps has just brought in.
+ * Memory of hugetlbfs is never mapped otherwise.
+ */
+static noinline bool mapped_huge(struct mm_struct *mm, unsigned long address,
+				 u32 flags, struct page *first)
+{
+	struct folio *folio = page_folio(first);
+
+	if (folio_test_hugetlb(folio))
+		return folio_order(folio) >= MY_MMU_BLOCK_ORDER;
+	return try_snapshot(MY_MMU_TABLE_SLOTS, flags) &&
+	       folio_order(folio) >= MY_MMU_BLOCK_ORDER &&
+	       first_of_huge(mm, address, flags) == first;
+}
+
+/* Slots for pages that have been looked up, or no pages. */
+static noinline void allocate_slots(struct my_mmu_dev *dev,
+				    struct my_mmu_batch *batch)
+{
+	if (!my_mmu_slots_alloc(dev, &batch->spare))
+		return;
+	my_mmu_batch_done(batch);
+	batch->held = false;
+	batch->npages = -ENOMEM;
+}
+
 /**
  * my_mmu_lookup() - which pages does the CPU page table name?
- * @mm: current->mm
+ * @dev: external MMU of current->mm
+ * @t: leaf table that they are for; pinned
  * @address: of the first one
- * @npages: how many; all in one leaf table
+ * @npages: how many; all in @t
  * @flags: MY_MMU_POPULATE_*
- * @pages: room for as many pointers
- * @held: out: a reference was taken on each; otherwise only the number of a
- *	page may be looked at until the caller knows, under the lock that its
- *	zaps take, that nothing has been invalidated since
+ * @batch: in: room for pointers, the rest 0; out: the pages, and slots if @t
+ *	will need some
  *
- * Context: may sleep, except with %MY_MMU_POPULATE_NOFAULT.
- * Return: how many were found, up to the first one that was not; or -errno.
+ * Context: may sleep.
  */
-long my_mmu_lookup(struct mm_struct *mm, unsigned long address,
-		   unsigned int npages, u32 flags, struct page **pages,
-		   bool *held)
+void my_mmu_lookup(struct my_mmu_dev *dev, struct my_mmu_table *t,
+		   unsigned long address, unsigned int npages, u32 flags,
+		   struct my_mmu_batch *batch)
 {
-	*held = !try_snapshot(npages, flags) ||
-		!snapshot(mm, address, npages, flags, pages);
-	return *held ? my_mmu_get_pages(address, npages, flags, pages) : npages;
+	if (!try_snapshot(npages, flags) ||
+	    !snapshot(dev->mm, address, npages, flags, batch)) {
+		batch->npages = my_mmu_get_pages(address, npages, flags,
+						 batch->pages);
+		batch->held = true;
+		if (batch->npages == MY_MMU_TABLE_SLOTS)
+			batch->block = mapped_huge(dev->mm, address, flags,
+						   batch->pages[0]);
+	}
+	if (!my_mmu_has_slots(t) && !batch->block && batch->npages > 0)
+		allocate_slots(dev, batch);
 }
 EXPORT_SYMBOL_GPL(my_mmu_lookup);

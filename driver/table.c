@@ -2,8 +2,8 @@
 /*
  * Device page table
  *
- * Leaf tables, each with the 512 entries of 2 MiB, under directories of 512
- * pointers. Look-ups in the directories go under RCU, and dev->tables_lock
+ * Leaf tables, each with the 512 entries of 2 MiB (or with one for all of them:
+ * block.c), under directories of 512 pointers. Look-ups in the directories go under RCU, and dev->tables_lock
  * orders those who insert and remove tables. What a table holds is the
  * variant's to lock.
  */
@@ -52,28 +52,26 @@
 #include "my_mmu_testpoint.h"
 #include "my_mmu_trace.h"
 
-#define LINK_BYTES	(MY_MMU_TABLE_SLOTS * sizeof(u32))
 #define DIR_BYTES	(sizeof(struct my_mmu_dir) + PAGE_SIZE)
-#define TABLE_BYTES	(sizeof(struct my_mmu_table) + PAGE_SIZE + LINK_BYTES)
 
-/* Numbers of tables, of all external MMUs; a block of them is kept for ever. */
-struct my_mmu_table **my_mmu_numbered[MY_MMU_BLOCKS];
+/* Numbers of tables, of all external MMUs; an array of them is never freed. */
+struct my_mmu_table **my_mmu_numbered[MY_MMU_NUMBERED];
 EXPORT_SYMBOL_GPL(my_mmu_numbered);
 static DEFINE_IDA(numbers);
 
-static struct my_mmu_table **block_of(u32 number)
+static struct my_mmu_table **array_of(u32 number)
 {
-	struct my_mmu_table ***place, **block, **other;
+	struct my_mmu_table ***place, **array, **other;
 
-	place = &my_mmu_numbered[number >> MY_MMU_BLOCK_BITS];
-	block = READ_ONCE(*place);
-	if (block)
-		return block;
-	block = kvcalloc(BIT(MY_MMU_BLOCK_BITS), sizeof(*block), GFP_KERNEL);
-	other = block ? cmpxchg(place, NULL, block) : NULL;
+	place = &my_mmu_numbered[number >> MY_MMU_NUMBERED_BITS];
+	array = READ_ONCE(*place);
+	if (array)
+		return array;
+	array = kvcalloc(BIT(MY_MMU_NUMBERED_BITS), sizeof(*array), GFP_KERNEL);
+	other = array ? cmpxchg(place, NULL, array) : NULL;
 	if (!other)
-		return block;
-	kvfree(block);
+		return array;
+	kvfree(array);
 	return other;
 }
 
@@ -82,17 +80,17 @@ static int take_number(struct my_mmu_table *t)
 {
 	int number = ida_alloc_range(&numbers, 1, BIT(MY_MMU_NUMBER_BITS) - 1,
 				     GFP_KERNEL);
-	struct my_mmu_table **block;
+	struct my_mmu_table **array;
 
 	if (number < 0)
 		return -ENOMEM;
-	block = block_of(number);
-	if (!block) {
+	array = array_of(number);
+	if (!array) {
 		ida_free(&numbers, number);
 		return -ENOMEM;
 	}
 	t->number = number;
-	block[number & (BIT(MY_MMU_BLOCK_BITS) - 1)] = t;
+	array[number & (BIT(MY_MMU_NUMBERED_BITS) - 1)] = t;
 	return 0;
 }
 
@@ -102,13 +100,15 @@ static atomic_long_t zaps_start = ATOMIC_LONG_INIT(0);
 
 static void my_mmu_table_free(struct my_mmu_table *t)
 {
+	struct my_mmu_slots slots = {};
+
 	if (t->number)
 		ida_free(&numbers, t->number);
-	free_page((unsigned long)t->entry);
-	kfree(t->link);
+	__my_mmu_take_slots(t, &slots);
+	my_mmu_slots_free(&slots);
 	kfree(t);
 	atomic_long_dec(&my_mmu_nr_tables);
-	atomic_long_sub(TABLE_BYTES, &my_mmu_nr_bytes);
+	atomic_long_sub(sizeof(*t), &my_mmu_nr_bytes);
 }
 
 static struct my_mmu_table *my_mmu_table_alloc(unsigned long address)
@@ -118,13 +118,13 @@ static struct my_mmu_table *my_mmu_table_alloc(unsigned long address)
 	if (!t)
 		return NULL;
 	atomic_long_inc(&my_mmu_nr_tables);
-	atomic_long_add(TABLE_BYTES, &my_mmu_nr_bytes);
+	atomic_long_add(sizeof(*t), &my_mmu_nr_bytes);
 	t->base = round_down(address, MY_MMU_TABLE_SIZE);
 	t->zaps = atomic_long_add_return(TABLE_ZAPS, &zaps_start);
 	spin_lock_init(&t->lock);
-	t->entry = (void *)get_zeroed_page(GFP_KERNEL_ACCOUNT);
-	t->link = kmalloc(LINK_BYTES, GFP_KERNEL_ACCOUNT);
-	if (!t->entry || !t->link || take_number(t)) {
+	t->entry = &t->block;
+	t->link = &t->block_link;
+	if (take_number(t)) {
 		my_mmu_table_free(t);
 		return NULL;
 	}
@@ -357,7 +357,7 @@ void __my_mmu_trace_entered(struct my_mmu_dev *dev, struct my_mmu_table *t,
 {
 	for (; npages--; slot++)
 		trace_my_mmu_insert(dev, my_mmu_slot_address(t, slot),
-				    t->entry[slot]);
+				    __my_mmu_entry(t, slot));
 }
 EXPORT_SYMBOL_GPL(__my_mmu_trace_entered);
 
@@ -382,7 +382,7 @@ int __my_mmu_walk_table(struct my_mmu_table *t, unsigned long start,
 	if (!t->used)
 		return 0;
 	for (; slot < limit && !ret; slot++)
-		if (t->entry[slot] & MY_MMU_PRESENT)
+		if (__my_mmu_entry(t, slot) & MY_MMU_PRESENT)
 			ret = fn(t, slot, arg);
 	return ret;
 }
@@ -401,14 +401,14 @@ EXPORT_SYMBOL_GPL(__my_mmu_walk_table);
  */
 int my_mmu_age_entry(struct my_mmu_table *t, unsigned int slot, void *clear)
 {
-	u64 entry = t->entry[slot];
+	u64 *at = __my_mmu_entry_at(t, slot), entry = *at;
 
 	if (!(entry & MY_MMU_ACCESSED))
 		return 0;
 	if (!clear)
 		return 1;
 	my_mmu_test_point(age_entry, NULL, false);
-	WRITE_ONCE(t->entry[slot], entry & ~MY_MMU_ACCESSED);
+	WRITE_ONCE(*at, entry & ~MY_MMU_ACCESSED);
 	*(int *)clear = 1;
 	return 0;
 }
@@ -424,7 +424,7 @@ void my_mmu_tables_exit(void)
 	unsigned int i;
 
 	rcu_barrier();
-	for (i = 0; i < MY_MMU_BLOCKS; i++)
+	for (i = 0; i < MY_MMU_NUMBERED; i++)
 		kvfree(my_mmu_numbered[i]);
 	ida_destroy(&numbers);
 }

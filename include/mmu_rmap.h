@@ -89,4 +89,12 @@ static inline void mmu_rmap_export_page(unsigned long pfn)
 		set_bit(pfn, mmu_rmap_exported);
 }
 
+/* Likewise, of @npages pages. */
+static inline void mmu_rmap_export_pages(unsigned long pfn,
+					 unsigned long npages)
+{
+	while (npages--)
+		mmu_rmap_export_page(pfn++);
+}
+
 #endif /* MMU_RMAP_H */

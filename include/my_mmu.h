@@ -34,6 +34,7 @@
 #include "my_mmu_uapi.h"
 
 struct module;
+struct my_mmu_batch;
 struct my_mmu_dev;
 
 /*
@@ -59,8 +60,12 @@ static inline unsigned long my_mmu_entry_pfn(u64 entry)
 /**
  * struct my_mmu_table - leaf table: the entries of 2 MiB of addresses
  * @base: address of slot 0; constant
- * @entry: the entries, one page of them, as the hardware would see it
- * @link: per entry, the next one in its bucket of the reverse index
+ * @entry: the entries, one page of them, as the hardware would see it; of a
+ *	table without slots, @block
+ * @link: per entry, the next one in its bucket of the reverse index; of a table
+ *	without slots, @block_link
+ * @block: all 512 pages in one entry, that of the first: a huge page; or 0
+ * @block_link: behind @block in its bucket of the reverse index
  * @number: by which links name the table; constant, and not 0
  * @lock: for variants that lock each table; the others leave it alone
  * @used: number of present entries
@@ -71,12 +76,15 @@ static inline unsigned long my_mmu_entry_pfn(u64 entry)
  * @dead: taken out of the tree; look it up again
  * @rcu: frees the table when nobody can be about to lock it
  *
- * Which lock protects the fields from @entry on is the variant's choice.
+ * Which lock protects the fields from @entry on is the variant's choice. A table
+ * begins without slots and gets them when pages come one by one.
  */
 struct my_mmu_table {
 	unsigned long		base;
 	u64			*entry;
 	u32			*link;
+	u64			block;
+	u32			block_link;
 	u32			number;
 	spinlock_t		lock;	/* for variants with split locks */
 	unsigned int		used;
@@ -85,6 +93,16 @@ struct my_mmu_table {
 	unsigned long		zaps;
 	bool			dead;
 	struct rcu_head		rcu;
+};
+
+/**
+ * struct my_mmu_slots - what a table needs for pages of their own
+ * @entry: a page of entries
+ * @link: a link for each
+ */
+struct my_mmu_slots {
+	u64			*entry;
+	u32			*link;
 };
 
 /*
@@ -114,11 +132,13 @@ struct my_mmu_dir {
 /*
  * Reverse index: pfn -> addresses. A hash table in shards, so that a variant
  * can lock one shard at a time and each can grow by itself. Runs of 64 pfns
- * share a shard and neighbouring buckets: pages that were allocated together
- * are looked for together. Where in the shard a run lies is hashed, too: one
- * page of each huge page, say, has the same low bits.
+ * share neighbouring buckets: pages that were allocated together are looked for
+ * together. Where in the shard a run lies is hashed, too: one page of each huge
+ * page, say, has the same low bits. All pages of a block share a shard, so that
+ * one lock is enough to find the block by any of them, and to split it.
  */
 #define MY_MMU_RUN_SHIFT	6
+#define MY_MMU_BLOCK_ORDER	(MY_MMU_TABLE_SHIFT - PAGE_SHIFT)
 #define MY_MMU_SHARD_BITS	4
 #define MY_MMU_SHARDS		16	/* 2 to the power of the above */
 #define MY_MMU_BUCKETS_MIN	32U	/* per shard, in struct my_mmu_dev */
@@ -129,7 +149,8 @@ struct my_mmu_dir {
 #define MY_MMU_PER_BUCKET	5U	/* entries; more: it wants to grow */
 
 /*
- * A link is 32 bits: the number of a table, and a slot of it. 0 ends a chain.
+ * A link is 32 bits: the number of a table, and a slot of it; of a block, its
+ * first one. 0 ends a chain.
  */
 #define MY_MMU_SLOT_BITS	9
 #define MY_MMU_NUMBER_BITS	(32 - MY_MMU_SLOT_BITS)
@@ -137,7 +158,8 @@ struct my_mmu_dir {
 struct my_mmu_shard {
 	spinlock_t		lock;	/* for variants with split locks */
 	unsigned int		evicting;	/* hold off new entries */
-	unsigned int		count;	/* entries */
+	unsigned int		count;	/* entries, a block being one */
+	unsigned int		blocks;	/* those of them that are blocks */
 	unsigned int		crowded_at;	/* entries; more: grow */
 	unsigned int		buckets;	/* a power of two */
 	u32			*bucket;	/* the first link of each */
@@ -281,6 +303,26 @@ static inline struct my_mmu_table *my_mmu_table_find(struct my_mmu_dev *dev,
 	     (t = my_mmu_table_next(dev, &(address), end));		\
 	     address = (address | (MY_MMU_TABLE_SIZE - 1)) + 1)
 
+/* May change until the lock is held that protects @t. */
+static inline bool my_mmu_has_slots(struct my_mmu_table *t)
+{
+	return READ_ONCE(t->entry) != &t->block;
+}
+
+/* The entry that maps @slot: its own or the block's. */
+static inline u64 *__my_mmu_entry_at(struct my_mmu_table *t, unsigned int slot)
+{
+	return my_mmu_has_slots(t) ? &t->entry[slot] : &t->block;
+}
+
+/* 0 if nothing is mapped there. */
+static inline u64 __my_mmu_entry(struct my_mmu_table *t, unsigned int slot)
+{
+	if (my_mmu_has_slots(t))
+		return t->entry[slot];
+	return t->block ? t->block + ((u64)slot << PAGE_SHIFT) : 0;
+}
+
 static inline unsigned int my_mmu_slot(struct my_mmu_table *t,
 				       unsigned long address)
 {
@@ -309,6 +351,11 @@ static inline unsigned long my_mmu_slot_address(struct my_mmu_table *t,
 	return t->base + ((unsigned long)slot << PAGE_SHIFT);
 }
 
+long __my_mmu_enter_block(struct my_mmu_dev *dev, struct my_mmu_table *t,
+			  unsigned int slot, struct my_mmu_batch *batch,
+			  long from, bool write);
+unsigned long __my_mmu_zap_block(struct my_mmu_dev *dev,
+				 struct my_mmu_table *t);
 void __my_mmu_trace_entered(struct my_mmu_dev *dev, struct my_mmu_table *t,
 			    unsigned int slot, long npages);
 int __my_mmu_walk_table(struct my_mmu_table *t, unsigned long start,
@@ -321,7 +368,7 @@ int my_mmu_age_entry(struct my_mmu_table *t, unsigned int slot, void *clear);
 static inline struct my_mmu_shard *my_mmu_shard(struct my_mmu_dev *dev,
 						unsigned long pfn)
 {
-	return &dev->shard[hash_64(pfn >> MY_MMU_RUN_SHIFT,
+	return &dev->shard[hash_64(pfn >> MY_MMU_BLOCK_ORDER,
 				   MY_MMU_SHARD_BITS)];
 }
 
@@ -332,10 +379,10 @@ unsigned long __my_mmu_index_find(struct my_mmu_dev *dev, unsigned long pfn);
  * Which table has a number: an array of two levels. Neither moves when numbers
  * are added, so that who holds a link finds its table without a lock.
  */
-#define MY_MMU_BLOCK_BITS	12
-#define MY_MMU_BLOCKS		BIT(MY_MMU_NUMBER_BITS - MY_MMU_BLOCK_BITS)
+#define MY_MMU_NUMBERED_BITS	12
+#define MY_MMU_NUMBERED		BIT(MY_MMU_NUMBER_BITS - MY_MMU_NUMBERED_BITS)
 
-extern struct my_mmu_table **my_mmu_numbered[MY_MMU_BLOCKS];
+extern struct my_mmu_table **my_mmu_numbered[MY_MMU_NUMBERED];
 
 static inline u32 my_mmu_link(struct my_mmu_table *t, unsigned int slot)
 {
@@ -346,8 +393,8 @@ static inline struct my_mmu_table *my_mmu_link_table(u32 link)
 {
 	u32 number = link >> MY_MMU_SLOT_BITS;
 
-	return my_mmu_numbered[number >> MY_MMU_BLOCK_BITS]
-			      [number & (BIT(MY_MMU_BLOCK_BITS) - 1)];
+	return my_mmu_numbered[number >> MY_MMU_NUMBERED_BITS]
+			      [number & (BIT(MY_MMU_NUMBERED_BITS) - 1)];
 }
 
 static inline unsigned int my_mmu_link_slot(u32 link)
@@ -375,10 +422,39 @@ void my_mmu_buckets_free(struct my_mmu_dev *dev, struct my_mmu_buckets *b);
 /*
  * Device
  */
-long my_mmu_lookup(struct mm_struct *mm, unsigned long address,
-		   unsigned int npages, u32 flags, struct page **pages,
-		   bool *held);
+/**
+ * struct my_mmu_batch - what a populate has looked up
+ * @pages: room for as many pointers as are looked up; of a block that is not
+ *	held, only the first is there
+ * @npages: how many were found, up to the first one that was not; or -errno
+ * @held: a reference was taken on each; otherwise only the number of a page may
+ *	be looked at until the caller knows, under the lock that its zaps take,
+ *	that nothing has been invalidated since
+ * @block: these are the 512 pages of a huge mapping
+ * @spare: slots that the table may need, or that it needs no more
+ */
+struct my_mmu_batch {
+	struct page		**pages;
+	long			npages;
+	bool			held;
+	bool			block;
+	struct my_mmu_slots	spare;
+};
+
+void my_mmu_lookup(struct my_mmu_dev *dev, struct my_mmu_table *t,
+		   unsigned long address, unsigned int npages, u32 flags,
+		   struct my_mmu_batch *batch);
 void my_mmu_put_pages(struct page **pages, long npages);
+void my_mmu_slots_free(struct my_mmu_slots *slots);
+
+/* Lets go of what a lookup has taken. Context: any. */
+static inline void my_mmu_batch_done(struct my_mmu_batch *batch)
+{
+	if (batch->held)
+		my_mmu_put_pages(batch->pages, batch->npages);
+	if (batch->spare.entry)
+		my_mmu_slots_free(&batch->spare);
+}
 
 /**
  * struct my_mmu_shootdown - a zap, until the device has answered

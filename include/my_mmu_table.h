@@ -27,23 +27,6 @@ static inline bool my_mmu_folio_has_rmap(struct folio *folio)
 	return READ_ONCE(folio->mapping);
 }
 
-/**
- * __my_mmu_entry_clear() - remove a present entry
- * @t: leaf table
- * @address: page-aligned address in it
- *
- * The entry has been taken out of the reverse index before.
- *
- * Context: any; the lock that protects @t's entries is held.
- */
-static inline void __my_mmu_entry_clear(struct my_mmu_table *t,
-					unsigned long address)
-{
-	WRITE_ONCE(t->entry[my_mmu_slot(t, address)], 0);
-	t->used--;
-	t->zaps++;
-}
-
 static inline u32 my_mmu_run_hash(unsigned long pfn)
 {
 	return hash_64(pfn >> MY_MMU_RUN_SHIFT, 32);
@@ -65,21 +48,36 @@ static inline void __my_mmu_shard_filled(struct my_mmu_dev *dev,
 		set_bit(shard - dev->shard, &dev->misfits);
 }
 
+static inline void __my_mmu_shard_drained(struct my_mmu_dev *dev,
+					  struct my_mmu_shard *shard,
+					  unsigned int by)
+{
+	WRITE_ONCE(shard->count, shard->count - by);
+	if (by && !shard->count)
+		__my_mmu_shard_emptied(dev, shard);
+}
+
 /*
- * Enters one page, or more permission for it. What the device may write is
- * dirty: see driver/table.c. What it is given is referenced, as if the CPU had
- * been there. True if the page goes into the reverse index.
+ * What the device is given is referenced, as if the CPU had been there. What it
+ * may write is dirty: see driver/table.c.
  */
+static __always_inline void __my_mmu_mark_folio(struct page *page,
+						struct folio *folio, u64 flags)
+{
+	if (flags & MY_MMU_WRITE_OK && !folio_test_dirty(folio))
+		set_page_dirty(page);
+	if (!folio_test_referenced(folio))
+		folio_set_referenced(folio);
+}
+
+/* Enters one page, or more permission for it. True if it is to be indexed. */
 static __always_inline bool __my_mmu_entry_set(u64 *entry, struct page *page,
 					       u64 flags, unsigned int *used)
 {
 	unsigned long pfn = page_to_pfn(page);
 	struct folio *folio = page_folio(page);
 
-	if (flags & MY_MMU_WRITE_OK && !folio_test_dirty(folio))
-		set_page_dirty(page);
-	if (!folio_test_referenced(folio))
-		folio_set_referenced(folio);
+	__my_mmu_mark_folio(page, folio, flags);
 	if (*entry & MY_MMU_PRESENT) {
 		WARN_ON_ONCE(my_mmu_entry_pfn(*entry) != pfn);
 		WRITE_ONCE(*entry, *entry | flags);
@@ -95,7 +93,7 @@ static __always_inline bool __my_mmu_entry_set(u64 *entry, struct page *page,
 /**
  * __my_mmu_enter_run() - enter pages whose pfns are of one run
  * @dev: external MMU
- * @t: leaf table
+ * @t: leaf table; it has slots
  * @slot: of the first page
  * @pages: pages that the CPU page table names, known by the variant's protocol
  *	not to have changed since they were looked up
@@ -149,28 +147,98 @@ static __always_inline long __my_mmu_enter_run(struct my_mmu_dev *dev,
 }
 
 /**
- * __my_mmu_index_del() - take an entry out of the reverse index
+ * __my_mmu_enter() - enter pages of a batch
  * @dev: external MMU
  * @t: leaf table
- * @address: of an entry that is still set, and in the index
+ * @start: address of the first page of the batch
+ * @batch: what was looked up, and is known not to have changed since
+ * @from: the first page of it that has not been entered
+ * @write: the device may write
  *
- * Context: any; the lock that protects the page's shard is held.
+ * Context: any; the locks that protect @t's entries and the shard of that page
+ * are held.
+ * Return: how many have been entered; 0 if @t has no slots for them, and
+ * @batch has none to spare.
  */
-static inline void __my_mmu_index_del(struct my_mmu_dev *dev,
-				      struct my_mmu_table *t,
-				      unsigned long address)
+static __always_inline long __my_mmu_enter(struct my_mmu_dev *dev,
+					   struct my_mmu_table *t,
+					   unsigned long start,
+					   struct my_mmu_batch *batch,
+					   long from, bool write)
 {
-	unsigned int slot = my_mmu_slot(t, address);
-	unsigned long pfn = my_mmu_entry_pfn(t->entry[slot]);
-	struct my_mmu_shard *shard = my_mmu_shard(dev, pfn);
+	unsigned int slot = my_mmu_slot(t, start) + from;
+	long n;
+
+	if (unlikely(batch->block || !my_mmu_has_slots(t))) {
+		n = __my_mmu_enter_block(dev, t, slot, batch, from, write);
+		if (!my_mmu_has_slots(t))
+			return n;
+	}
+	return __my_mmu_enter_run(dev, t, slot, batch->pages + from,
+				  batch->npages - from, write);
+}
+
+/* Takes an entry out of its bucket. It is still set. */
+static __always_inline void __my_mmu_unlink(struct my_mmu_shard *shard,
+					    struct my_mmu_table *t,
+					    unsigned int slot,
+					    unsigned long pfn)
+{
 	u32 *p = my_mmu_bucket(shard, pfn), link = my_mmu_link(t, slot);
 
 	while (*p != link)
 		p = my_mmu_link_next(*p);
 	*p = t->link[slot];
-	WRITE_ONCE(shard->count, shard->count - 1);
-	if (!shard->count)
-		__my_mmu_shard_emptied(dev, shard);
+}
+
+/**
+ * __my_mmu_zap_run() - remove entries whose pfns are of one shard
+ * @dev: external MMU
+ * @t: leaf table
+ * @slot: of the first one, which is present; out: where to go on
+ * @end: slot behind the last one that may be removed
+ *
+ * Ends before the first entry that may be of another shard. Of a block nothing
+ * stays: see driver/block.c for why.
+ *
+ * Context: any; the locks that protect @t's entries and the shard of the first
+ * page are held.
+ * Return: how many pages are not mapped any more; at least 1.
+ */
+static __always_inline unsigned long
+__my_mmu_zap_run(struct my_mmu_dev *dev, struct my_mmu_table *t,
+		 unsigned int *slot, unsigned int end)
+{
+	/* region: zap-run */
+	unsigned long pfn = my_mmu_entry_pfn(__my_mmu_entry(t, *slot));
+	unsigned long of = pfn >> MY_MMU_BLOCK_ORDER, zapped = 0;
+	struct my_mmu_shard *shard = my_mmu_shard(dev, pfn);
+	unsigned int indexed = 0;
+	u64 entry;
+
+	if (!my_mmu_has_slots(t))
+		return __my_mmu_zap_block(dev, t);
+	for (; *slot < end; ++*slot) {
+		entry = t->entry[*slot];
+		if (!(entry & MY_MMU_PRESENT))
+			continue;
+		pfn = my_mmu_entry_pfn(entry);
+		if (pfn >> MY_MMU_BLOCK_ORDER != of)
+			break;
+		trace_my_mmu_zap_page(dev, my_mmu_slot_address(t, *slot),
+				      entry);
+		if (entry & MY_MMU_INDEXED) {
+			__my_mmu_unlink(shard, t, *slot, pfn);
+			indexed++;
+		}
+		WRITE_ONCE(t->entry[*slot], 0);
+		zapped++;
+	}
+	t->used -= zapped;
+	t->zaps += zapped;
+	__my_mmu_shard_drained(dev, shard, indexed);
+	return zapped;
+	/* endregion: zap-run */
 }
 
 #endif /* MY_MMU_TABLE_H */

@@ -47,6 +47,7 @@
 #define MY_MMU_TEST_POINTS(X)						\
 	X(table_create)		/* no leaf table yet; -ENOMEM */	\
 	X(table_insert)		/* has what is missing, not its place */ \
+	X(slots_alloc)		/* looked up, no slots for it; -ENOMEM */ \
 	X(index_grow)		/* wants more buckets; no memory */	\
 	X(populate_pinned)	/* sequence taken, nothing looked up */	\
 	X(populate_lookup)	/* looked up, not entered; -EAGAIN */	\

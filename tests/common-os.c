@@ -91,6 +91,33 @@ size_t count_swapped(const char *p, size_t pages)
 	return n;
 }
 
+/* Those that wait on another CPU's list cannot be taken at once. */
+void page_all_out_(char *p, size_t pages)
+{
+	double end = seconds() + 5;
+
+	while (count_swapped(p, pages) < pages && seconds() < end)
+		madvise(p, pages * MMU_PAGE, MADV_PAGEOUT);
+	ASSERT_EQ(count_swapped(p, pages), pages, "all are unmapped");
+}
+
+/* Of the frames that were ours: a page that somebody holds stays there. */
+size_t still_in_swap_cache(const uint64_t *old, size_t pages)
+{
+	int flags = open("/proc/kpageflags", O_RDONLY | O_CLOEXEC);
+	size_t i, n = 0;
+	uint64_t word;
+
+	ASSERT_GE(flags, 0, "kpageflags");
+	for (i = 0; i < pages; i++) {
+		ASSERT_EQ(pread(flags, &word, 8, (old[i] & PM_PFN) * 8), 8,
+			  "read");
+		n += word >> KPF_SWAPCACHE & 1;
+	}
+	close(flags);
+	return n;
+}
+
 size_t count_moved(const char *p, size_t pages, const uint64_t *old)
 {
 	uint64_t *entry = pagemap_alloc(p, pages);

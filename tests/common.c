@@ -6,6 +6,9 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <sys/mount.h>
 #include <unistd.h>
 
 #include "common.h"
@@ -89,6 +92,29 @@ char *map_thp(void)
 	if (!is_thp(p))
 		skip("no transparent huge page to be had");
 	return p;
+}
+
+int make_thp_file(void)
+{
+	static const char dir[] = "/tmp/huge-files";
+	int file;
+
+	mkdir(dir, 0700);
+	if (mount("tmpfs", dir, "tmpfs", 0, "huge=always"))
+		skip("no tmpfs of huge pages (%s)", strerror(errno));
+	file = open("/tmp/huge-files/one", O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+	umount2(dir, MNT_DETACH);
+	ASSERT_GE(file, 0, "a file in it");
+	ASSERT_EQ(ftruncate(file, MMU_HUGE), 0, "the file grows");
+	return file;
+}
+
+char *map_thp_file(int file)
+{
+	char *p = map_reserve(MMU_HUGE, MMU_HUGE);
+
+	return mmap(p, MMU_HUGE, PROT_READ | PROT_WRITE,
+		    MAP_SHARED | MAP_FIXED, file, 0);
 }
 
 char *map_scattered(size_t pages, size_t every)

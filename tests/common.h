@@ -120,6 +120,14 @@ uint64_t pagemap(const void *p);	/* of /proc/self/pagemap */
 void pagemap_of(const void *p, size_t pages, uint64_t *entries);
 uint64_t *pagemap_alloc(const void *p, size_t pages);	/* for free() */
 size_t count_swapped(const char *p, size_t pages);
+/* Reclaims all of it, or fails. */
+#define page_all_out(p, pages) (HERE(), page_all_out_(p, pages))
+void page_all_out_(char *p, size_t pages);
+/*
+ * Of frames that were ours, as pagemap_of() named them: a page that somebody
+ * holds stays there.
+ */
+size_t still_in_swap_cache(const uint64_t *old, size_t pages);
 /* How many of the pages have other frames than in @old, from pagemap_of(). */
 size_t count_moved(const char *p, size_t pages, const uint64_t *old);
 /* How many of the pages have the same frame as the first, itself included. */
@@ -130,6 +138,12 @@ bool is_thp(const void *p);
 /* A transparent huge page, private, stamped; skips where there is none. */
 char *map_thp(void);
 /*
+ * A file of one huge page, in a tmpfs that nobody else sees, and a shared
+ * mapping of it, which is huge once it has been touched.
+ */
+int make_thp_file(void);
+char *map_thp_file(int file);
+/*
  * By debugfs; 0, or -errno where that cannot be asked. The kernel lets be what
  * somebody else has a hold of just now, so it is asked more than once.
  */
@@ -137,6 +151,7 @@ int split_thp(char *p);
 /* How many of the pages are there, and have this bit in /proc/kpageflags? */
 size_t count_flags(const char *p, size_t pages, unsigned int bit);
 #define KPF_DIRTY		4
+#define KPF_SWAPCACHE		13
 #define KPF_ACTIVE		6
 #define KPF_COMPOUND_TAIL	16
 #define KPF_THP			22

@@ -226,10 +226,11 @@ TEST_BOTH_MODES(g4_reclaim_takes_all_aliases, 30)
 /* As my_mmu_shard() and my_mmu_bucket() have it. */
 static size_t bucket_of(uint64_t pfn)
 {
+	uint64_t shard = (pfn >> 9) * 0x61c8864680b583ebull >> 60;
 	uint64_t run = (pfn >> 6) * 0x61c8864680b583ebull;
 	size_t bucket = ((run >> 32) ^ pfn) & ((1 << BUCKET_BITS) - 1);
 
-	return run >> 60 << BUCKET_BITS | bucket;
+	return shard << BUCKET_BITS | bucket;
 }
 
 static void two_in_one_bucket(int memfd, int *a, int *b)

@@ -30,29 +30,6 @@ static char *fill(char *p)
 	return p;
 }
 
-/* A file of one huge page, in a tmpfs that nobody else sees. */
-static int huge_file(void)
-{
-	static const char dir[] = "/tmp/huge-files";
-	int file;
-
-	mkdir(dir, 0700);
-	if (mount("tmpfs", dir, "tmpfs", 0, "huge=always"))
-		skip("no tmpfs of huge pages (%s)", strerror(errno));
-	file = open("/tmp/huge-files/one", O_RDWR | O_CREAT | O_CLOEXEC, 0600);
-	umount2(dir, MNT_DETACH);
-	ASSERT_GE(file, 0, "a file in it");
-	ASSERT_EQ(ftruncate(file, MMU_HUGE), 0, "the file grows");
-	return file;
-}
-
-static char *map_huge_file(int file)
-{
-	char *p = map_reserve(MMU_HUGE, MMU_HUGE);
-
-	return mmap(p, MMU_HUGE, RW, MAP_SHARED | MAP_FIXED, file, 0);
-}
-
 static char *map_hugetlb(void)
 {
 	char *p = mmap(NULL, MMU_HUGE, RW,
@@ -129,7 +106,7 @@ TEST_BOTH_MODES(g4_evict_each_page_of_a_huge_page, 30)
 
 TEST_BOTH_MODES(g4_evict_each_page_of_a_huge_file_page, 30)
 {
-	evict_by_page(fill(map_huge_file(huge_file())));
+	evict_by_page(fill(map_thp_file(make_thp_file())));
 }
 
 TEST_BOTH_MODES(g4_evict_each_page_of_a_hugetlb_page, 30)
@@ -140,8 +117,8 @@ TEST_BOTH_MODES(g4_evict_each_page_of_a_hugetlb_page, 30)
 /* Each page of a huge page of a file, at two addresses. */
 TEST_BOTH_MODES(g4_evict_aliases_of_a_huge_file_page, 20)
 {
-	int file = huge_file(), i;
-	char *p = fill(map_huge_file(file)), *q = map_huge_file(file);
+	int file = make_thp_file(), i;
+	char *p = fill(map_thp_file(file)), *q = map_thp_file(file);
 
 	fd = attached();
 	walks_of_evict(p, 0);
@@ -258,8 +235,8 @@ TEST_BOTH_MODES(g7_device_write_to_a_page_of_a_huge_page, 30)
 /* Some of it is given back: the others are where they were. */
 TEST_BOTH_MODES(g1_hole_in_a_huge_file_page, 20)
 {
-	int file = huge_file();
-	char *p = fill(map_huge_file(file));
+	int file = make_thp_file();
+	char *p = fill(map_thp_file(file));
 	static const size_t at[] = { 0, 1, 255, 510, 511 };
 	size_t i;
 

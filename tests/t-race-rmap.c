@@ -246,7 +246,7 @@ TEST(g10_race_populate_of_what_is_evicted, 20)
  *					zaps Y, while others enter it
  *
  * Forbidden by counting: Y is held off for as long as its own walker needs.
- * Pages of one run of 64 share a shard.
+ * Pages of the same 2 MiB share a shard.
  */
 TEST(g10_race_two_evictions_in_one_shard, 20)
 {
@@ -265,9 +265,9 @@ TEST(g10_race_two_evictions_in_one_shard, 20)
 	cpu_stamp(q, 256, 1);
 	pagemap_of(p, 256, cpu);
 	for (i = 1; i < 255; i++)
-		if ((cpu[i] & PM_PFN) >> 6 == (cpu[i + 1] & PM_PFN) >> 6)
+		if ((cpu[i] & PM_PFN) >> 9 == (cpu[i + 1] & PM_PFN) >> 9)
 			break;
-	ASSERT_LT(i, 255, "two pages are of one run");
+	ASSERT_LT(i, 255, "two pages are of one shard");
 	p += i * MMU_PAGE;
 	q += i * MMU_PAGE;
 	populate(fd, p, 2, WRITE);

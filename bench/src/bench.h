@@ -120,6 +120,8 @@ struct space {
 	size_t guard_len;
 };
 
+enum which_pages { EACH, ENDS, LEAST, MOST };
+
 /**
  * struct scenario - something to measure; one entry of the table
  * @name: for the command line and the results
@@ -128,7 +130,8 @@ struct space {
  * @floor: condition of the floor
  * @conditions: those of each variant, NULL at the end
  * @isolate: a process of its own for each run, not one for the group
- * @ends_only: of all page counts asked for, only the least and the most
+ * @which: of all page counts asked for, those that it needs
+ * @counted_only: where instructions are counted; nobody has timed it
  * @setup: maps memory; called once in each process
  * @run: measures one cell once; fills in the result
  *
@@ -141,7 +144,8 @@ struct scenario {
 	const char *floor;
 	const char *const *conditions;
 	bool isolate;
-	bool ends_only;
+	bool counted_only;
+	enum which_pages which;
 	int (*setup)(struct space *s, const struct cell *c);
 	int (*run)(struct space *s, const struct cell *c);
 };
@@ -151,10 +155,17 @@ extern const int n_scenarios;
 
 extern const char *const mirrored_conditions[];
 int populate_setup(struct space *s, const struct cell *c);
+int populate_thp_setup(struct space *s, const struct cell *c);
 int populate_run(struct space *s, const struct cell *c);
 int invalidate_setup(struct space *s, const struct cell *c);
 int dontneed_run(struct space *s, const struct cell *c);
 int munmap_run(struct space *s, const struct cell *c);
+
+extern const char *const attached_conditions[];
+int evict_setup(struct space *s, const struct cell *c);
+int evict_run(struct space *s, const struct cell *c);
+int device_read_setup(struct space *s, const struct cell *c);
+int device_read_run(struct space *s, const struct cell *c);
 
 /* group.c */
 int run_group(const struct params *p, const struct scenario *sc,

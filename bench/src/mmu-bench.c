@@ -176,10 +176,10 @@ static bool wanted(const struct params *p, const struct scenario *sc)
 	for (i = 0; i < p->n_scenarios; i++)
 		if (find_scenario(p->scenarios[i]) == sc)
 			return true;
-	return !p->n_scenarios;
+	return !p->n_scenarios && (p->instructions || !sc->counted_only);
 }
 
-/* Some scenarios need only the ends of the list of page counts. */
+/* Some scenarios need only an end of the list of page counts, or both. */
 static bool wants_pages(const struct params *p, const struct scenario *sc,
 			unsigned int pages)
 {
@@ -190,7 +190,16 @@ static bool wants_pages(const struct params *p, const struct scenario *sc,
 		least &= pages <= p->pages[i];
 		most &= pages >= p->pages[i];
 	}
-	return !sc->ends_only || least || most;
+	switch (sc->which) {
+	case ENDS:
+		return least || most;
+	case LEAST:
+		return least;
+	case MOST:
+		return most;
+	default:
+		return true;
+	}
 }
 
 struct group_ref {
@@ -281,11 +290,13 @@ static void cmd_load(struct params *p)
 	}
 }
 
-static void cmd_list(void)
+static void cmd_list(const struct params *p)
 {
 	int i, c;
 
 	for (i = 0; i < n_scenarios; i++) {
+		if (!wanted(p, &scenarios[i]))
+			continue;
 		printf("%-22s %-8s floor %s; conditions", scenarios[i].name,
 		       scenarios[i].unit, scenarios[i].floor);
 		for (c = 0; scenarios[i].conditions[c]; c++)
@@ -342,7 +353,7 @@ int main(int argc, char **argv)
 	if (prctl(PR_SET_THP_DISABLE, 1, 0, 0, 0))
 		die("PR_SET_THP_DISABLE: %s", strerror(errno));
 	if (!strcmp(cmd, "list"))
-		cmd_list();
+		cmd_list(&p);
 	else if (!strcmp(cmd, "plan"))
 		cmd_plan(&p);
 	else if (!strcmp(cmd, "block"))

@@ -12,8 +12,10 @@
  * the same memory, in the same process.
  */
 #include <errno.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/prctl.h>
 #include <unistd.h>
 
 #include "bench.h"
@@ -26,12 +28,11 @@ static size_t share_len(const struct space *s)
 	return s->len / s->load.threads;
 }
 
-int populate_setup(struct space *s, const struct cell *c)
+static int map_shares(struct space *s)
 {
 	size_t share = ((size_t)s->params->mib << 20) / s->load.threads;
 	void *all;
 
-	(void)c;
 	share &= ~(MMU_HUGE - 1);
 	if (!share)
 		return fail(s, "--mib %u: each of %u threads needs 2",
@@ -41,9 +42,48 @@ int populate_setup(struct space *s, const struct cell *c)
 	if (!s->mem)
 		return fail(s, "no memory: mmap of %zu bytes", s->len);
 	s->guard = all;
+	return 0;
+}
+
+int populate_setup(struct space *s, const struct cell *c)
+{
+	(void)c;
+	if (map_shares(s))
+		return -1;
 	if (madvise(s->mem, s->len, MADV_NOHUGEPAGE) && errno != EINVAL)
 		return fail(s, "MADV_NOHUGEPAGE: %s", strerror(errno));
 	memset(s->mem, 1, s->len);
+	return 0;
+}
+
+static size_t huge_kib(void)
+{
+	FILE *f = fopen("/proc/self/smaps_rollup", "re");
+	unsigned long kib = 0;
+	char line[256];
+
+	while (f && fgets(line, sizeof(line), f))
+		if (sscanf(line, "AnonHugePages: %lu", &kib) == 1)
+			break;
+	if (f)
+		fclose(f);
+	return kib;
+}
+
+/* All in huge pages, which mmu-bench does without elsewhere. */
+int populate_thp_setup(struct space *s, const struct cell *c)
+{
+	(void)c;
+	if (prctl(PR_SET_THP_DISABLE, 0, 0, 0, 0))
+		return fail(s, "PR_SET_THP_DISABLE: %s", strerror(errno));
+	if (map_shares(s))
+		return -1;
+	if (madvise(s->mem, s->len, MADV_HUGEPAGE))
+		return fail(s, "MADV_HUGEPAGE: %s", strerror(errno));
+	memset(s->mem, 1, s->len);
+	if (huge_kib() < s->len >> 10)
+		return fail(s, "%zu KiB of %zu are in huge pages; give the "
+			    "guest more memory", huge_kib(), s->len >> 10);
 	return 0;
 }
 

@@ -9,6 +9,7 @@
 #include "bench.h"
 
 static const char *const write_only[] = { "write", NULL };
+static const char *const cold_only[] = { "cold", NULL };
 
 const struct scenario scenarios[] = {
 	{
@@ -27,7 +28,7 @@ const struct scenario scenarios[] = {
 		.floor = "no-device",
 		.conditions = mirrored_conditions,
 		.isolate = true,
-		.ends_only = true,
+		.which = ENDS,
 		.setup = invalidate_setup,
 		.run = dontneed_run,
 	},
@@ -38,9 +39,44 @@ const struct scenario scenarios[] = {
 		.floor = "no-device",
 		.conditions = mirrored_conditions,
 		.isolate = true,
-		.ends_only = true,
+		.which = ENDS,
 		.setup = invalidate_setup,
 		.run = munmap_run,
+	},
+	{
+		.name = "populate-thp",
+		.unit = "pages/s",
+		.better = "higher",
+		.floor = "gup-only",
+		.conditions = write_only,
+		.counted_only = true,
+		.which = MOST,
+		.setup = populate_thp_setup,
+		.run = populate_run,
+	},
+	{
+		.name = "evict",
+		.unit = "ns",
+		.better = "lower",
+		.floor = "no-device",
+		.conditions = attached_conditions,
+		.isolate = true,
+		.counted_only = true,
+		.which = LEAST,
+		.setup = evict_setup,
+		.run = evict_run,
+	},
+	{
+		.name = "device-read",
+		.unit = "ns",
+		.better = "lower",
+		.floor = "gup-only",
+		.conditions = cold_only,
+		.isolate = true,
+		.counted_only = true,
+		.which = ENDS,
+		.setup = device_read_setup,
+		.run = device_read_run,
 	},
 };
 

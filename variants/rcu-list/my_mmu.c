@@ -191,48 +191,27 @@ static struct my_mmu_shard *my_mmu_slot_shard(struct my_mmu *m,
 					      struct my_mmu_table *t,
 					      unsigned int slot)
 {
-	return my_mmu_shard(&m->dev, my_mmu_entry_pfn(t->entry[slot]));
+	return my_mmu_shard(&m->dev, my_mmu_entry_pfn(__my_mmu_entry(t, slot)));
 }
 
 static long my_mmu_insert_pages(struct my_mmu *m, struct my_mmu_table *t,
-				unsigned long start, struct page **pages,
-				long npages, bool write)
+				unsigned long start, struct my_mmu_batch *batch,
+				bool write)
 	__must_hold(&t->lock)
 {
-	unsigned int slot = my_mmu_slot(t, start);
 	struct my_mmu_shard *shard;
-	bool evicting = false;
-	long i = 0;
+	long i = 0, n = 1;
 
 	lockdep_assert_held(&t->lock);
-	while (i < npages && !evicting) {
-		shard = my_mmu_page_shard(m, pages[i]);
+	while (i < batch->npages && n) {
+		shard = my_mmu_page_shard(m, batch->pages[i]);
 		my_mmu_spin_lock(&shard->lock);
-		evicting = shard->evicting;
-		if (!evicting)
-			i += __my_mmu_enter_run(&m->dev, t, slot + i, pages + i,
-						npages - i, write);
+		n = shard->evicting ? 0 : __my_mmu_enter(&m->dev, t, start,
+							 batch, i, write);
 		spin_unlock(&shard->lock);
+		i += n;
 	}
-	return i ?: evicting ? -EAGAIN : npages;
-}
-
-static bool my_mmu_zap_page(struct my_mmu *m, struct my_mmu_table *t,
-			    unsigned long address)
-	__must_hold(&t->lock)
-{
-	u64 entry = t->entry[my_mmu_slot(t, address)];
-
-	lockdep_assert_held(&t->lock);
-	if (!(entry & MY_MMU_PRESENT))
-		return false;
-	lockdep_assert_held(&my_mmu_shard(&m->dev,
-					  my_mmu_entry_pfn(entry))->lock);
-	trace_my_mmu_zap_page(&m->dev, address, entry);
-	if (entry & MY_MMU_INDEXED)
-		__my_mmu_index_del(&m->dev, t, address);
-	__my_mmu_entry_clear(t, address);
-	return true;
+	return i ?: -EAGAIN;
 }
 
 static unsigned long my_mmu_zap_table(struct my_mmu *m, struct my_mmu_table *t,
@@ -244,19 +223,15 @@ static unsigned long my_mmu_zap_table(struct my_mmu *m, struct my_mmu_table *t,
 	struct my_mmu_shard *shard;
 	unsigned long zapped = 0;
 
+	lockdep_assert_held(&t->lock);
 	while (slot < limit && t->used) {
-		if (!(t->entry[slot] & MY_MMU_PRESENT)) {
+		if (!(__my_mmu_entry(t, slot) & MY_MMU_PRESENT)) {
 			slot++;
 			continue;
 		}
 		shard = my_mmu_slot_shard(m, t, slot);
 		my_mmu_spin_lock(&shard->lock);
-		do {
-			zapped += my_mmu_zap_page(m, t,
-						  my_mmu_slot_address(t, slot));
-			slot++;
-		} while (slot < limit &&
-			 my_mmu_slot_shard(m, t, slot) == shard);
+		zapped += __my_mmu_zap_run(&m->dev, t, &slot, limit);
 		spin_unlock(&shard->lock);
 	}
 	my_mmu_count_n(zapped_pages, zapped);
@@ -606,23 +581,25 @@ static struct my_mmu_table *my_mmu_populate_begin(struct my_mmu *m,
 /* After the lookup: enter the pages, unless an invalidation came between. */
 static long my_mmu_populate_end(struct my_mmu *m, struct my_mmu_table *t,
 				unsigned long seq, unsigned long start,
-				struct page **pages, long npages, bool write)
+				struct my_mmu_batch *batch, bool write)
 {
-	unsigned long end = start + (max(npages, 1L) << PAGE_SHIFT);
+	unsigned long end = start + (max(batch->npages, 1L) << PAGE_SHIFT);
+	long ret = batch->npages;
 	unsigned int used;
 
 	my_mmu_spin_lock(&t->lock);
 	used = t->used;
 	if (READ_ONCE(m->dev.dead))
-		npages = -ESRCH;
+		ret = -ESRCH;
 	else if (t->seq != seq || my_mmu_is_invalidating(m, start, end))
-		npages = npages > 0 ? -EAGAIN : npages;
-	npages = my_mmu_insert_pages(m, t, start, pages, npages, write);
+		ret = ret > 0 ? -EAGAIN : ret;
+	if (ret > 0)
+		ret = my_mmu_insert_pages(m, t, start, batch, write);
 	my_mmu_count_n(populated_pages, t->used - used);
 	if (!--t->pins && !t->used)
 		__my_mmu_table_remove(&m->dev, t);
 	spin_unlock(&t->lock);
-	return npages;
+	return ret;
 }
 
 static void my_mmu_fit_index(struct my_mmu_dev *dev)
@@ -647,24 +624,23 @@ static long my_mmu_populate_page(struct my_mmu_dev *dev, unsigned long address,
 				 struct page **pages)
 {
 	unsigned long end = address + ((unsigned long)npages << PAGE_SHIFT);
+	struct my_mmu_batch batch = { .pages = pages };
 	struct my_mmu *m = to_my_mmu(dev);
 	struct my_mmu_table *t;
 	unsigned long seq;
-	long got, ret;
-	bool held;
+	long ret;
 
 	t = my_mmu_populate_begin(m, address, end, &seq);
 	if (IS_ERR(t))
 		return PTR_ERR(t);
 	smp_mb();	/* A: pairs with B in inc_active(), C in dec_active() */
 	my_mmu_test_point(populate_pinned, dev->mm, true);
-	got = my_mmu_lookup(dev->mm, address, npages, flags, pages, &held);
+	my_mmu_lookup(dev, t, address, npages, flags, &batch);
 	if (my_mmu_test_point(populate_lookup, dev->mm, true))
 		seq--;		/* as if an invalidation had ended since */
-	ret = my_mmu_populate_end(m, t, seq, address, pages, got,
+	ret = my_mmu_populate_end(m, t, seq, address, &batch,
 				  flags & MY_MMU_POPULATE_WRITE);
-	if (held)
-		my_mmu_put_pages(pages, got);
+	my_mmu_batch_done(&batch);
 	return ret;
 }
 
@@ -855,12 +831,13 @@ static unsigned long my_mmu_find_addr(struct my_mmu *m, struct page *page)
 }
 
 /* The index was right a moment ago: somebody else may have zapped it since. */
-static bool my_mmu_zap_addr(struct my_mmu *m, unsigned long address,
-			    struct page *page)
+static unsigned long my_mmu_zap_addr(struct my_mmu *m, unsigned long address,
+				     struct page *page)
 {
 	struct my_mmu_shard *shard = my_mmu_page_shard(m, page);
 	struct my_mmu_table *t;
-	bool zapped = false;
+	unsigned long pfn, zapped = 0;
+	unsigned int slot;
 
 	rcu_read_lock();
 	t = my_mmu_table_find(&m->dev, address);
@@ -868,11 +845,11 @@ static bool my_mmu_zap_addr(struct my_mmu *m, unsigned long address,
 		my_mmu_test_point(table_found, m->dev.mm, false);
 		my_mmu_spin_lock(&t->lock);
 		my_mmu_spin_lock(&shard->lock);
-		if (my_mmu_entry_pfn(t->entry[my_mmu_slot(t, address)]) ==
-		    page_to_pfn(page))
-			zapped = my_mmu_zap_page(m, t, address);
-		if (zapped)
-			my_mmu_count(zapped_pages);
+		slot = my_mmu_slot(t, address);
+		pfn = my_mmu_entry_pfn(__my_mmu_entry(t, slot));
+		if (pfn == page_to_pfn(page))
+			zapped = __my_mmu_zap_run(&m->dev, t, &slot, slot + 1);
+		my_mmu_count_n(zapped_pages, zapped);
 		spin_unlock(&shard->lock);
 		spin_unlock(&t->lock);
 	}

@@ -119,34 +119,19 @@ static struct my_mmu *to_my_mmu(struct my_mmu_dev *dev)
 	return container_of(dev, struct my_mmu, dev);
 }
 
-static void my_mmu_insert_pages(struct my_mmu *m, struct my_mmu_table *t,
-				unsigned long start, struct page **pages,
-				long npages, bool write)
+static long my_mmu_insert_pages(struct my_mmu *m, struct my_mmu_table *t,
+				unsigned long start, struct my_mmu_batch *batch,
+				bool write)
 	__must_hold(&m->lock)
 {
-	unsigned int slot = my_mmu_slot(t, start);
-	long i = 0;
+	long i = 0, n = 1;
 
 	lockdep_assert_held(&m->lock);
-	while (i < npages)
-		i += __my_mmu_enter_run(&m->dev, t, slot + i, pages + i,
-					npages - i, write);
-}
-
-static bool my_mmu_zap_page(struct my_mmu *m, struct my_mmu_table *t,
-			    unsigned long address)
-	__must_hold(&m->lock)
-{
-	u64 entry = t->entry[my_mmu_slot(t, address)];
-
-	lockdep_assert_held(&m->lock);
-	if (!(entry & MY_MMU_PRESENT))
-		return false;
-	trace_my_mmu_zap_page(&m->dev, address, entry);
-	if (entry & MY_MMU_INDEXED)
-		__my_mmu_index_del(&m->dev, t, address);
-	__my_mmu_entry_clear(t, address);
-	return true;
+	while (i < batch->npages && n) {
+		n = __my_mmu_enter(&m->dev, t, start, batch, i, write);
+		i += n;
+	}
+	return i ?: -EAGAIN;
 }
 
 static unsigned long my_mmu_zap_table(struct my_mmu *m, struct my_mmu_table *t,
@@ -157,8 +142,13 @@ static unsigned long my_mmu_zap_table(struct my_mmu *m, struct my_mmu_table *t,
 	unsigned int limit = my_mmu_end_slot(t, end);
 	unsigned long zapped = 0;
 
-	for (; slot < limit && t->used; slot++)
-		zapped += my_mmu_zap_page(m, t, my_mmu_slot_address(t, slot));
+	lockdep_assert_held(&m->lock);
+	while (slot < limit && t->used) {
+		if (__my_mmu_entry(t, slot) & MY_MMU_PRESENT)
+			zapped += __my_mmu_zap_run(&m->dev, t, &slot, limit);
+		else
+			slot++;
+	}
 	my_mmu_count_n(zapped_pages, zapped);
 	return zapped;
 }
@@ -419,24 +409,26 @@ static struct my_mmu_table *my_mmu_populate_begin(struct my_mmu *m,
 /* After the lookup: enter the pages, unless an invalidation came between. */
 static long my_mmu_populate_end(struct my_mmu *m, struct my_mmu_table *t,
 				unsigned long seq, unsigned long start,
-				struct page **pages, long npages, bool write)
+				struct my_mmu_batch *batch, bool write)
 {
-	unsigned long end = start + (max(npages, 1L) << PAGE_SHIFT);
+	unsigned long end = start + (max(batch->npages, 1L) << PAGE_SHIFT);
+	long ret = batch->npages;
 	unsigned int used;
 
 	my_mmu_spin_lock(&m->lock);
 	used = t->used;
 	if (m->dev.dead)
-		npages = -ESRCH;
+		ret = -ESRCH;
 	else if (m->invalidate_seq != seq ||
 		 __my_mmu_is_invalidating(m, start, end))
-		npages = npages > 0 ? -EAGAIN : npages;
-	my_mmu_insert_pages(m, t, start, pages, npages, write);
+		ret = ret > 0 ? -EAGAIN : ret;
+	if (ret > 0)
+		ret = my_mmu_insert_pages(m, t, start, batch, write);
 	my_mmu_count_n(populated_pages, t->used - used);
 	if (!--t->pins && !t->used)
 		__my_mmu_table_remove(&m->dev, t);
 	spin_unlock(&m->lock);
-	return npages;
+	return ret;
 }
 
 static void my_mmu_fit_index(struct my_mmu_dev *dev)
@@ -462,23 +454,22 @@ static long my_mmu_populate_page(struct my_mmu_dev *dev, unsigned long address,
 				 struct page **pages)
 {
 	unsigned long end = address + ((unsigned long)npages << PAGE_SHIFT);
+	struct my_mmu_batch batch = { .pages = pages };
 	struct my_mmu *m = to_my_mmu(dev);
 	struct my_mmu_table *t;
 	unsigned long seq;
-	long got, ret;
-	bool held;
+	long ret;
 
 	t = my_mmu_populate_begin(m, address, end, &seq);
 	if (IS_ERR(t))
 		return PTR_ERR(t);
 	my_mmu_test_point(populate_pinned, dev->mm, true);
-	got = my_mmu_lookup(dev->mm, address, npages, flags, pages, &held);
+	my_mmu_lookup(dev, t, address, npages, flags, &batch);
 	if (my_mmu_test_point(populate_lookup, dev->mm, true))
 		seq--;		/* as if an invalidation had ended since */
-	ret = my_mmu_populate_end(m, t, seq, address, pages, got,
+	ret = my_mmu_populate_end(m, t, seq, address, &batch,
 				  flags & MY_MMU_POPULATE_WRITE);
-	if (held)
-		my_mmu_put_pages(pages, got);
+	my_mmu_batch_done(&batch);
 	return ret;
 }
 
@@ -661,10 +652,9 @@ static unsigned long my_mmu_zap_aliases(struct my_mmu *m, struct page *page)
 
 	my_mmu_spin_lock(&m->lock);
 	while ((address = my_mmu_find_addr(m, page)) != -EFAULT)
-		zapped += my_mmu_zap_page(m,
-					  my_mmu_table_find(&m->dev, address),
-					  address);
-	my_mmu_count_n(zapped_pages, zapped);
+		zapped += my_mmu_zap_table(m,
+					   my_mmu_table_find(&m->dev, address),
+					   address, address + PAGE_SIZE);
 	spin_unlock(&m->lock);
 	return zapped;
 }
