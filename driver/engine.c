@@ -297,10 +297,33 @@ long my_mmu_engine_floor(struct my_mmu_populate *arg)
 /*
  * Device reads and writes
  */
+static unsigned int fault_ahead = MY_MMU_BATCH_MAX;
+module_param(fault_ahead, uint, 0644);
+MODULE_PARM_DESC(fault_ahead,
+		 "pages of an access that a miss populates at most (default: 512)");
+
+/**
+ * struct device_access - a device reads or writes
+ * @buf: a page, between the device and the caller
+ * @offset: in the page that the device is at
+ * @len: bytes of that page
+ * @left: bytes to the end of the access, those of that page among them
+ * @ahead: pages that a miss populates at most; at least 1
+ * @limit: likewise, for the moment
+ * @pages: room for so many pointers
+ * @one: room for one
+ * @write: the device writes
+ * @hit: it has found an entry that allows that
+ */
 struct device_access {
 	void		*buf;
 	unsigned int	offset;
 	unsigned int	len;
+	unsigned long	left;
+	unsigned int	ahead;
+	unsigned int	limit;
+	struct page	**pages;
+	struct page	*one;
 	bool		write;
 	bool		hit;
 };
@@ -328,18 +351,25 @@ static int access_entry(struct my_mmu_table *t, unsigned int slot, void *arg)
 	return 0;
 }
 
+/*
+ * Who misses on one page of an access will miss on the next: what is left of it
+ * is populated at once, as far as the leaf table goes. A batch that lost against
+ * an invalidation is tried again with half the pages, as in populate_range().
+ */
 static long device_fault(struct my_mmu_dev *dev, unsigned long address,
-			 bool write)
+			 struct device_access *a)
 {
-	struct page *page;
+	unsigned long left = PAGE_ALIGN(a->offset + a->left);
 	long ret;
 
 	my_mmu_count(device_faults);
 	if (fatal_signal_pending(current))
 		return -EINTR;
 	cond_resched();
-	ret = populate_batch(dev, address, 1,
-			     write ? MY_MMU_POPULATE_WRITE : 0, &page);
+	ret = populate_batch(dev, address, batch_size(address, left, a->limit),
+			     a->write ? MY_MMU_POPULATE_WRITE : 0, a->pages);
+	a->limit = ret == -EAGAIN ? max(a->limit / 2, 1U) :
+				    min(a->limit * 2, a->ahead);
 	return ret < 0 && ret != -EAGAIN ? ret : 0;
 }
 
@@ -360,7 +390,7 @@ static long device_access(struct my_mmu_dev *dev, unsigned long address,
 			return 0;
 		++*faults;
 		before_next_try(tries);
-		err = device_fault(dev, start, a->write);
+		err = device_fault(dev, start, a);
 		if (err)
 			return err;
 	}
@@ -379,8 +409,8 @@ static long device_copy(struct my_mmu_dev *dev, struct my_mmu_access *arg,
 		if (fatal_signal_pending(current))
 			return -EINTR;
 		cond_resched();
-		a->len = min_t(u64, arg->len - arg->done,
-			       PAGE_SIZE - offset_in_page(address));
+		a->left = arg->len - arg->done;
+		a->len = min(a->left, PAGE_SIZE - offset_in_page(address));
 		if (a->write && copy_from_user(a->buf, buf + arg->done, a->len))
 			return -EFAULT;
 		err = device_access(dev, address, a, &arg->faults);
@@ -391,6 +421,23 @@ static long device_copy(struct my_mmu_dev *dev, struct my_mmu_access *arg,
 		arg->done += a->len;
 	}
 	return 0;
+}
+
+/* Without memory for more, one at a time will do. */
+static void room_ahead(struct device_access *a, struct my_mmu_access *arg)
+{
+	unsigned long touched = PAGE_ALIGN(offset_in_page(arg->addr) + arg->len);
+	unsigned long ahead = READ_ONCE(fault_ahead);
+
+	ahead = min3(ahead, touched >> PAGE_SHIFT,
+		     (unsigned long)MY_MMU_BATCH_MAX);
+	if (ahead > 1)
+		a->pages = kmalloc_array(ahead, sizeof(*a->pages),
+					 GFP_KERNEL | __GFP_NOWARN);
+	a->ahead = a->pages ? ahead : 1;
+	a->limit = a->ahead;
+	if (!a->pages)
+		a->pages = &a->one;
 }
 
 /**
@@ -411,7 +458,10 @@ long my_mmu_engine_access(struct my_mmu_dev *dev, struct my_mmu_access *arg,
 	a.buf = (void *)__get_free_page(GFP_KERNEL);
 	if (!a.buf)
 		return -ENOMEM;
+	room_ahead(&a, arg);
 	ret = device_copy(dev, arg, &a);
+	if (a.pages != &a.one)
+		kfree(a.pages);
 	free_page((unsigned long)a.buf);
 	if (write)
 		my_mmu_count_n(device_writes, arg->done);

@@ -142,10 +142,13 @@ struct my_mmu_populate {
  * @buf: user buffer of the caller; any alignment
  * @len: bytes
  * @done: out: bytes transferred; set on error, too
- * @faults: out: device page faults taken (populates of one page)
+ * @faults: out: device page faults taken
  *
  * The device engine reads (writes) memory through the device page table
- * only, and populates a page on a miss.
+ * only. Where it misses, it populates what is left of the access in the same 2
+ * MiB, up to the driver's parameter fault_ahead pages (512), as MY_MMU_POPULATE
+ * does in one batch. So an access that ends early may have populated, and
+ * brought in, what it has not come to.
  *
  * Errors: as MY_MMU_POPULATE.
  */
