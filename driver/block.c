@@ -124,7 +124,7 @@ static void __link_block(struct my_mmu_dev *dev, struct my_mmu_table *t)
 	__link(shard, t, 0);
 	shard->blocks++;
 	__my_mmu_shard_filled(dev, shard, 1);
-	mmu_rmap_export_pages(pfn, MY_MMU_TABLE_SLOTS);
+	mmu_rmap_export_pages(pfn, MY_MMU_TABLE_SLOTS, dev->tag);
 }
 
 static void __unlink_block(struct my_mmu_dev *dev, struct my_mmu_table *t)

@@ -48,6 +48,7 @@
 #include <linux/slab.h>
 
 #include "internal.h"
+#include "mmu_rmap.h"
 #include "my_mmu.h"
 #include "my_mmu_testpoint.h"
 #include "my_mmu_trace.h"
@@ -429,6 +430,8 @@ void my_mmu_tables_exit(void)
 	ida_destroy(&numbers);
 }
 
+static atomic_t tags = ATOMIC_INIT(0);
+
 /**
  * my_mmu_dev_init() - make the driver's part of an external MMU
  * @dev: zeroed
@@ -442,6 +445,7 @@ void my_mmu_dev_init(struct my_mmu_dev *dev,
 {
 	dev->variant = variant;
 	dev->mm = mm;
+	dev->tag = (unsigned int)atomic_inc_return(&tags) % MMU_RMAP_TAGS;
 	spin_lock_init(&dev->unanswered_lock);
 	INIT_LIST_HEAD(&dev->unanswered);
 	spin_lock_init(&dev->tables_lock);

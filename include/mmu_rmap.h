@@ -22,15 +22,15 @@ struct mmu_rmap_notifier;
 
 /**
  * struct mmu_rmap_notifier_ops - what the chain calls
- * @invalidate_page: remove every external mapping of the page. The VM has
- *	gone through the ptes of the page before, unless somebody asked for the
- *	page by hand. Context: page locked and referenced by the caller, no
+ * @invalidate_page: remove every external mapping of the page. Who has not
+ *	exported it with one of @tags has none. The VM has gone through the ptes
+ *	of the page before, unless somebody asked for the page by hand. Context: page locked and referenced by the caller, no
  *	spinlocks (but rmap locks when a huge page is split, or one of hugetlb
  *	migrated), may sleep; may run for several pages at once.
  */
 struct mmu_rmap_notifier_ops {
 	void (*invalidate_page)(struct mmu_rmap_notifier *mrn,
-				struct page *page);
+				struct page *page, unsigned long tags);
 };
 
 /**
@@ -68,13 +68,16 @@ void mmu_rmap_get_stats(struct mmu_rmap_stats *stats);
 /* /sys/kernel/debug/my_mmu; the modules above put their files there, too. */
 extern struct dentry *my_mmu_debugfs;
 
-/* The export filter, one bit per page; only for the inline function below. */
+/* The export filter, a bit per page and tag; for the inline function below. */
+#define MMU_RMAP_TAGS	16
 extern unsigned long *mmu_rmap_exported;
 extern unsigned long mmu_rmap_max_pfn;
 
 /**
  * mmu_rmap_export_page() - tell the chain that a page is mapped externally
  * @pfn: page frame number of the page
+ * @tag: by which the callback knows whose mapping it may be, 0..15. Several
+ *	external MMUs may share one: then it asks all of them.
  *
  * Context: any; the caller holds the lock that its invalidate_page callback
  * takes to look for mappings of the page, and makes the mapping in the same
@@ -83,18 +86,15 @@ extern unsigned long mmu_rmap_max_pfn;
  * its lookup and its export. Inline, since this is paid for every page of a
  * populate.
  */
-static inline void mmu_rmap_export_page(unsigned long pfn)
+static inline void mmu_rmap_export_page(unsigned long pfn, unsigned int tag)
 {
-	if (pfn < mmu_rmap_max_pfn && !test_bit(pfn, mmu_rmap_exported))
-		set_bit(pfn, mmu_rmap_exported);
+	unsigned long bit = pfn * MMU_RMAP_TAGS + tag;
+
+	if (pfn < mmu_rmap_max_pfn && !test_bit(bit, mmu_rmap_exported))
+		set_bit(bit, mmu_rmap_exported);
 }
 
-/* Likewise, of @npages pages. */
-static inline void mmu_rmap_export_pages(unsigned long pfn,
-					 unsigned long npages)
-{
-	while (npages--)
-		mmu_rmap_export_page(pfn++);
-}
+void mmu_rmap_export_pages(unsigned long pfn, unsigned long npages,
+			   unsigned int tag);
 
 #endif /* MMU_RMAP_H */

@@ -170,6 +170,8 @@ struct my_mmu_shard {
  * @variant: whose it is; constant
  * @mm: address space that it mirrors; constant, and the notifier keeps the
  *	structure (not the memory) alive
+ * @tag: with which it exports pages; constant, and other external MMUs may have
+ *	the same
  * @flags: MY_MMU_ATTACH_*; written by the first user's attach, under the
  *	variant's lock, read without it (READ_ONCE)
  * @shootdown_us: microseconds that the device takes to answer
@@ -189,6 +191,7 @@ struct my_mmu_shard {
 struct my_mmu_dev {
 	struct my_mmu_variant		*variant;
 	struct mm_struct		*mm;
+	unsigned int			tag;
 	u32				flags;
 	u32				shootdown_us;
 	spinlock_t			unanswered_lock;	/* innermost */

@@ -93,6 +93,7 @@ static __always_inline bool __my_mmu_entry_set(u64 *entry, struct page *page,
 /**
  * __my_mmu_enter_run() - enter pages whose pfns are of one run
  * @dev: external MMU
+ * @shard: that of the first page
  * @t: leaf table; it has slots
  * @slot: of the first page
  * @pages: pages that the CPU page table names, known by the variant's protocol
@@ -110,6 +111,7 @@ static __always_inline bool __my_mmu_entry_set(u64 *entry, struct page *page,
  * Return: how many have been entered; at least 1.
  */
 static __always_inline long __my_mmu_enter_run(struct my_mmu_dev *dev,
+					       struct my_mmu_shard *shard,
 					       struct my_mmu_table *t,
 					       unsigned int slot,
 					       struct page **pages,
@@ -118,7 +120,6 @@ static __always_inline long __my_mmu_enter_run(struct my_mmu_dev *dev,
 	/* region: enter-run */
 	u64 flags = MY_MMU_PRESENT | (write ? MY_MMU_WRITE_OK : 0);
 	unsigned long pfn = page_to_pfn(*pages), run = pfn >> MY_MMU_RUN_SHIFT;
-	struct my_mmu_shard *shard = my_mmu_shard(dev, pfn);
 	u32 hash = my_mmu_run_hash(pfn), mask = shard->buckets - 1;
 	u32 *bucket, first = my_mmu_link(t, slot);
 	unsigned int used = 0, indexed = 0;
@@ -135,7 +136,7 @@ static __always_inline long __my_mmu_enter_run(struct my_mmu_dev *dev,
 		bucket = &shard->bucket[(hash ^ pfn) & mask];
 		link[n] = *bucket;
 		*bucket = first + n;
-		mmu_rmap_export_page(pfn);
+		mmu_rmap_export_page(pfn, dev->tag);
 		indexed++;
 	}
 	t->used += used;
@@ -149,18 +150,19 @@ static __always_inline long __my_mmu_enter_run(struct my_mmu_dev *dev,
 /**
  * __my_mmu_enter() - enter pages of a batch
  * @dev: external MMU
+ * @shard: that of the first page to be entered
  * @t: leaf table
  * @start: address of the first page of the batch
  * @batch: what was looked up, and is known not to have changed since
  * @from: the first page of it that has not been entered
  * @write: the device may write
  *
- * Context: any; the locks that protect @t's entries and the shard of that page
- * are held.
+ * Context: any; the locks that protect @t's entries and @shard are held.
  * Return: how many have been entered; 0 if @t has no slots for them, and
  * @batch has none to spare.
  */
 static __always_inline long __my_mmu_enter(struct my_mmu_dev *dev,
+					   struct my_mmu_shard *shard,
 					   struct my_mmu_table *t,
 					   unsigned long start,
 					   struct my_mmu_batch *batch,
@@ -174,7 +176,7 @@ static __always_inline long __my_mmu_enter(struct my_mmu_dev *dev,
 		if (!my_mmu_has_slots(t))
 			return n;
 	}
-	return __my_mmu_enter_run(dev, t, slot, batch->pages + from,
+	return __my_mmu_enter_run(dev, shard, t, slot, batch->pages + from,
 				  batch->npages - from, write);
 }
 

@@ -10,8 +10,9 @@
  * The 2008 chain was walked under rcu_read_lock(), where the sleep that it
  * was made for is forbidden. This one is walked under SRCU.
  *
- * The export filter. A page flag is not to be had, so one bit per page
- * stands in for it. The bit is cleared before the chain is walked and set in
+ * The export filter. A page flag is not to be had, so 16 bits per page stand in
+ * for it, one for each tag: of many external MMUs, only those whose tag
+ * the page has need be asked. The bit is cleared before the chain is walked and set in
  * the critical section that makes a mapping. Either order of the two sections
  * is right:
  *
@@ -31,7 +32,9 @@
  *	unlock
  *
  * leaves mapping and bit. Clearing after the walk, as 2008 did, would lose
- * the bit of a mapping made in between.
+ * the bit of a mapping made in between. All bits of a page are cleared at once,
+ * and each external MMU sets its own, under its own lock: what is argued of one
+ * holds for each.
  */
 #define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
 
@@ -128,12 +131,13 @@ static int export_filter_alloc(void)
 	for_each_online_node(nid)
 		mmu_rmap_max_pfn = max(mmu_rmap_max_pfn,
 				       pgdat_end_pfn(NODE_DATA(nid)));
-	mmu_rmap_exported = __vmalloc(BITS_TO_LONGS(mmu_rmap_max_pfn) *
+	mmu_rmap_exported = __vmalloc(BITS_TO_LONGS(mmu_rmap_max_pfn *
+						    MMU_RMAP_TAGS) *
 				      sizeof(long),
 				      GFP_KERNEL | __GFP_ZERO | __GFP_NOWARN);
 	if (mmu_rmap_exported)
 		return 0;
-	pr_err("no memory for one bit for each of %lu pages\n",
+	pr_err("no memory for two bytes for each of %lu pages\n",
 	       mmu_rmap_max_pfn);
 	pr_err("free some memory and load again\n");
 	return -ENOMEM;
@@ -147,27 +151,72 @@ static unsigned long next_exported(unsigned long pfn, unsigned long end)
 {
 	if (pfn >= mmu_rmap_max_pfn)
 		return pfn;
-	return find_next_bit(mmu_rmap_exported, min(end, mmu_rmap_max_pfn),
-			     pfn);
+	return find_next_bit(mmu_rmap_exported,
+			     min(end, mmu_rmap_max_pfn) * MMU_RMAP_TAGS,
+			     pfn * MMU_RMAP_TAGS) / MMU_RMAP_TAGS;
 }
 
-static bool test_and_clear_exported(unsigned long pfn)
+#define ALL_TAGS	(BIT(MMU_RMAP_TAGS) - 1)
+#define PAGES_PER_WORD	(BITS_PER_LONG / MMU_RMAP_TAGS)
+
+static atomic_long_t *tags_word(unsigned long pfn)
 {
-	if (pfn >= mmu_rmap_max_pfn)
-		return true;
-	return test_and_clear_bit(pfn, mmu_rmap_exported);
+	return (atomic_long_t *)mmu_rmap_exported + pfn / PAGES_PER_WORD;
 }
+
+/* The tags of a page, which has none after this. */
+static unsigned long take_tags(unsigned long pfn)
+{
+	unsigned int shift = pfn % PAGES_PER_WORD * MMU_RMAP_TAGS;
+
+	if (pfn >= mmu_rmap_max_pfn)
+		return ALL_TAGS;
+	return (unsigned long)atomic_long_fetch_andnot(ALL_TAGS << shift,
+						       tags_word(pfn)) >>
+	       shift & ALL_TAGS;
+}
+
+/* One bit for each page of a word. */
+#define EACH_PAGE	(~0ul / ALL_TAGS)
+
+/**
+ * mmu_rmap_export_pages() - likewise, of many that follow each other
+ * @pfn: page frame number of the first
+ * @npages: how many
+ * @tag: as in mmu_rmap_export_page(), and so is what the caller must do
+ *
+ * Those that come in whole words are marked by the word.
+ *
+ * Context: any.
+ */
+void mmu_rmap_export_pages(unsigned long pfn, unsigned long npages,
+			   unsigned int tag)
+{
+	unsigned long end = pfn + npages, all = EACH_PAGE << tag;
+
+	while (pfn < end) {
+		if (pfn % PAGES_PER_WORD || pfn + PAGES_PER_WORD > end ||
+		    pfn + PAGES_PER_WORD > mmu_rmap_max_pfn) {
+			mmu_rmap_export_page(pfn++, tag);
+			continue;
+		}
+		if (all & ~(unsigned long)atomic_long_read(tags_word(pfn)))
+			atomic_long_or(all, tags_word(pfn));
+		pfn += PAGES_PER_WORD;
+	}
+}
+EXPORT_SYMBOL_GPL(mmu_rmap_export_pages);
 
 /*
  * Walks
  */
-static void mmu_rmap_invalidate_page(struct page *page)
+static void mmu_rmap_invalidate_page(struct page *page, unsigned long tags)
 {
 	struct mmu_rmap_notifier *mrn;
 
 	hlist_for_each_entry_srcu(mrn, &mmu_rmap_list, node,
 				  srcu_read_lock_held(&mmu_rmap_srcu))
-		mrn->ops->invalidate_page(mrn, page);
+		mrn->ops->invalidate_page(mrn, page, tags);
 }
 
 /**
@@ -181,7 +230,7 @@ unsigned long mmu_rmap_invalidate_folio(struct folio *folio)
 {
 	unsigned long end = folio_pfn(folio) + folio_nr_pages(folio);
 	unsigned long pfn = next_exported(folio_pfn(folio), end);
-	unsigned long walks = 0;
+	unsigned long walks = 0, tags;
 	int idx;
 
 	WARN_ON_ONCE(!folio_test_locked(folio));
@@ -189,10 +238,11 @@ unsigned long mmu_rmap_invalidate_folio(struct folio *folio)
 		return 0;
 	idx = srcu_read_lock(&mmu_rmap_srcu);
 	for (; pfn < end; pfn = next_exported(pfn + 1, end)) {
-		if (!test_and_clear_exported(pfn))
+		tags = take_tags(pfn);
+		if (!tags)
 			continue;
 		my_mmu_test_point(chain_filtered, NULL, true);
-		mmu_rmap_invalidate_page(pfn_to_page(pfn));
+		mmu_rmap_invalidate_page(pfn_to_page(pfn), tags);
 		walks++;
 		cond_resched();
 	}

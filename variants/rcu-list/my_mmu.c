@@ -169,7 +169,7 @@ struct my_mmu {
 };
 
 /* region: globals */
-static LIST_HEAD(my_mmu_list);
+static struct list_head my_mmu_list[MMU_RMAP_TAGS];	/* by tag */
 static DEFINE_MUTEX(my_mmu_listlock);
 DEFINE_STATIC_SRCU(my_mmu_srcu);
 
@@ -206,8 +206,8 @@ static long my_mmu_insert_pages(struct my_mmu *m, struct my_mmu_table *t,
 	while (i < batch->npages && n) {
 		shard = my_mmu_page_shard(m, batch->pages[i]);
 		my_mmu_spin_lock(&shard->lock);
-		n = shard->evicting ? 0 : __my_mmu_enter(&m->dev, t, start,
-							 batch, i, write);
+		n = shard->evicting ? 0 :
+		    __my_mmu_enter(&m->dev, shard, t, start, batch, i, write);
 		spin_unlock(&shard->lock);
 		i += n;
 	}
@@ -660,7 +660,7 @@ static void __my_mmu_list(struct my_mmu *m)
 {
 	lockdep_assert_held(&my_mmu_listlock);
 	if (!m->listed)
-		list_add_rcu(&m->list, &my_mmu_list);
+		list_add_rcu(&m->list, &my_mmu_list[m->dev.tag]);
 	m->listed = true;
 }
 
@@ -909,16 +909,18 @@ static void my_sleeping_invalidate_page(struct my_mmu *m, struct page *page)
 }
 
 static void my_mmu_rmap_invalidate_page(struct mmu_rmap_notifier *mrn,
-					struct page *page)
+					struct page *page, unsigned long tags)
 {
 	struct my_mmu *m;
+	unsigned int tag;
 	int idx;
 
 	my_mmu_count(rmap_callbacks);
 	idx = srcu_read_lock(&my_mmu_srcu);
-	list_for_each_entry_srcu(m, &my_mmu_list, list,
-				 srcu_read_lock_held(&my_mmu_srcu))
-		my_sleeping_invalidate_page(m, page);
+	for_each_set_bit(tag, &tags, MMU_RMAP_TAGS)
+		list_for_each_entry_srcu(m, &my_mmu_list[tag], list,
+					 srcu_read_lock_held(&my_mmu_srcu))
+			my_sleeping_invalidate_page(m, page);
 	srcu_read_unlock(&my_mmu_srcu, idx);
 }
 
@@ -942,8 +944,11 @@ static struct my_mmu_variant my_mmu_variant = {
 
 static int __init my_mmu_init(void)
 {
+	unsigned int tag;
 	int err;
 
+	for (tag = 0; tag < MMU_RMAP_TAGS; tag++)
+		INIT_LIST_HEAD(&my_mmu_list[tag]);
 	mmu_rmap_notifier_register(&my_mmu_rmap_notifier);
 	err = my_mmu_register_variant(&my_mmu_variant);
 	if (err)

@@ -108,7 +108,7 @@ struct my_mmu {
 };
 
 /* region: globals */
-static LIST_HEAD(my_mmu_list);
+static struct list_head my_mmu_list[MMU_RMAP_TAGS];	/* by tag */
 static DECLARE_RWSEM(my_mmu_listlock);
 
 static struct my_mmu_variant my_mmu_variant;
@@ -119,16 +119,24 @@ static struct my_mmu *to_my_mmu(struct my_mmu_dev *dev)
 	return container_of(dev, struct my_mmu, dev);
 }
 
+static struct my_mmu_shard *my_mmu_page_shard(struct my_mmu *m,
+					      struct page *page)
+{
+	return my_mmu_shard(&m->dev, page_to_pfn(page));
+}
+
 static long my_mmu_insert_pages(struct my_mmu *m, struct my_mmu_table *t,
 				unsigned long start, struct my_mmu_batch *batch,
 				bool write)
 	__must_hold(&m->lock)
 {
+	struct my_mmu_shard *shard;
 	long i = 0, n = 1;
 
 	lockdep_assert_held(&m->lock);
 	while (i < batch->npages && n) {
-		n = __my_mmu_enter(&m->dev, t, start, batch, i, write);
+		shard = my_mmu_page_shard(m, batch->pages[i]);
+		n = __my_mmu_enter(&m->dev, shard, t, start, batch, i, write);
 		i += n;
 	}
 	return i ?: -EAGAIN;
@@ -486,7 +494,7 @@ static void __my_mmu_list(struct my_mmu *m)
 {
 	lockdep_assert_held_write(&my_mmu_listlock);
 	if (list_empty(&m->list))
-		list_add(&m->list, &my_mmu_list);
+		list_add(&m->list, &my_mmu_list[m->dev.tag]);
 }
 
 /*
@@ -675,14 +683,16 @@ static void my_sleeping_invalidate_page(struct my_mmu *m, struct page *page)
 }
 
 static void my_mmu_rmap_invalidate_page(struct mmu_rmap_notifier *mrn,
-					struct page *page)
+					struct page *page, unsigned long tags)
 {
 	struct my_mmu *m;
+	unsigned int tag;
 
 	my_mmu_count(rmap_callbacks);
 	down_read(&my_mmu_listlock);
-	list_for_each_entry(m, &my_mmu_list, list)
-		my_sleeping_invalidate_page(m, page);
+	for_each_set_bit(tag, &tags, MMU_RMAP_TAGS)
+		list_for_each_entry(m, &my_mmu_list[tag], list)
+			my_sleeping_invalidate_page(m, page);
 	up_read(&my_mmu_listlock);
 }
 
@@ -706,8 +716,11 @@ static struct my_mmu_variant my_mmu_variant = {
 
 static int __init my_mmu_init(void)
 {
+	unsigned int tag;
 	int err;
 
+	for (tag = 0; tag < MMU_RMAP_TAGS; tag++)
+		INIT_LIST_HEAD(&my_mmu_list[tag]);
 	mmu_rmap_notifier_register(&my_mmu_rmap_notifier);
 	err = my_mmu_register_variant(&my_mmu_variant);
 	if (err)

@@ -139,7 +139,7 @@ struct my_mmu {
 };
 
 /* region: globals */
-static LIST_HEAD(my_mmu_list);
+static struct list_head my_mmu_list[MMU_RMAP_TAGS];	/* by tag */
 static DECLARE_RWSEM(my_mmu_listlock);
 
 static struct my_mmu_variant my_mmu_variant;
@@ -175,8 +175,8 @@ static long my_mmu_insert_pages(struct my_mmu *m, struct my_mmu_table *t,
 	while (i < batch->npages && n) {
 		shard = my_mmu_page_shard(m, batch->pages[i]);
 		my_mmu_spin_lock(&shard->lock);
-		n = shard->evicting ? 0 : __my_mmu_enter(&m->dev, t, start,
-							 batch, i, write);
+		n = shard->evicting ? 0 :
+		    __my_mmu_enter(&m->dev, shard, t, start, batch, i, write);
 		spin_unlock(&shard->lock);
 		i += n;
 	}
@@ -626,7 +626,7 @@ static void __my_mmu_list(struct my_mmu *m)
 {
 	lockdep_assert_held_write(&my_mmu_listlock);
 	if (list_empty(&m->list))
-		list_add(&m->list, &my_mmu_list);
+		list_add(&m->list, &my_mmu_list[m->dev.tag]);
 }
 
 /*
@@ -868,14 +868,16 @@ static void my_sleeping_invalidate_page(struct my_mmu *m, struct page *page)
 }
 
 static void my_mmu_rmap_invalidate_page(struct mmu_rmap_notifier *mrn,
-					struct page *page)
+					struct page *page, unsigned long tags)
 {
 	struct my_mmu *m;
+	unsigned int tag;
 
 	my_mmu_count(rmap_callbacks);
 	down_read(&my_mmu_listlock);
-	list_for_each_entry(m, &my_mmu_list, list)
-		my_sleeping_invalidate_page(m, page);
+	for_each_set_bit(tag, &tags, MMU_RMAP_TAGS)
+		list_for_each_entry(m, &my_mmu_list[tag], list)
+			my_sleeping_invalidate_page(m, page);
 	up_read(&my_mmu_listlock);
 }
 
@@ -899,8 +901,11 @@ static struct my_mmu_variant my_mmu_variant = {
 
 static int __init my_mmu_init(void)
 {
+	unsigned int tag;
 	int err;
 
+	for (tag = 0; tag < MMU_RMAP_TAGS; tag++)
+		INIT_LIST_HEAD(&my_mmu_list[tag]);
 	mmu_rmap_notifier_register(&my_mmu_rmap_notifier);
 	err = my_mmu_register_variant(&my_mmu_variant);
 	if (err)
