@@ -132,6 +132,7 @@ enum which_pages { EACH, ENDS, LEAST, MOST };
  * @isolate: a process of its own for each run, not one for the group
  * @which: of all page counts asked for, those that it needs
  * @counted_only: where instructions are counted; nobody has timed it
+ * @possible: NULL, or whether this machine can
  * @setup: maps memory; called once in each process
  * @run: measures one cell once; fills in the result
  *
@@ -145,6 +146,7 @@ struct scenario {
 	const char *const *conditions;
 	bool isolate;
 	bool counted_only;
+	bool (*possible)(void);
 	enum which_pages which;
 	int (*setup)(struct space *s, const struct cell *c);
 	int (*run)(struct space *s, const struct cell *c);
@@ -166,6 +168,9 @@ int evict_setup(struct space *s, const struct cell *c);
 int evict_run(struct space *s, const struct cell *c);
 int device_read_setup(struct space *s, const struct cell *c);
 int device_read_run(struct space *s, const struct cell *c);
+bool have_test_hmm(void);
+int read_beside_hmm_setup(struct space *s, const struct cell *c);
+int read_beside_hmm_run(struct space *s, const struct cell *c);
 
 /* group.c */
 int run_group(const struct params *p, const struct scenario *sc,

@@ -10,12 +10,17 @@
  * device-read: the device reads what the CPU has touched and the device has
  * not. One call reads "pages" pages. The floor looks the pages up and copies
  * nothing.
+ *
+ * device-read-hmm: the same beside the kernel's own mirror of a process,
+ * lib/test_hmm.c, which reads the same memory as cold (KERNEL=debug-hmm).
  */
 #define _GNU_SOURCE
 #include <errno.h>
+#include <fcntl.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
 #include <unistd.h>
@@ -156,23 +161,68 @@ static int make_cold(struct space *s)
 	return 0;
 }
 
+static char read_into[MMU_HUGE];
+
+/* lib/test_hmm_uapi.h, as far as it is needed; no package has it. */
+#define HMM_DEVICE	"/dev/hmm_dmirror0"
+
+struct hmm_command {
+	uint64_t addr, ptr, npages;
+	uint64_t cpages, faults;	/* out */
+};
+
+#define HMM_READ	_IOWR('H', 0x00, struct hmm_command)
+
+bool have_test_hmm(void)
+{
+	return !access(HMM_DEVICE, R_OK | W_OK);
+}
+
+static int hmm_read(struct space *s)
+{
+	struct hmm_command c = {
+		.addr = (uintptr_t)s->mem,
+		.ptr = (uintptr_t)read_into,
+		.npages = s->len / MMU_PAGE,
+	};
+
+	if (ioctl(s->fd, HMM_READ, &c))
+		return -errno;
+	return c.cpages == c.npages ? 0 : -EIO;
+}
+
+static int device_reads(struct worker *w)
+{
+	struct space *s = w->space;
+	uint64_t done;
+
+	if (!w->cell->floor)
+		return mmu_read(s->fd, s->mem, read_into, s->len);
+	if (s->scenario->possible)
+		return hmm_read(s);
+	return mmu_gup_floor(s->fd, s->mem, s->len, 0, 0, &done);
+}
+
+static bool has_read(const struct worker *w)
+{
+	const struct space *s = w->space;
+
+	if (w->cell->floor && !s->scenario->possible)
+		return true;
+	return !memcmp(read_into, s->mem, s->len);
+}
+
 static void read_once(struct worker *w)
 {
-	static char buf[MMU_HUGE];
-	struct space *s = w->space;
-	uint64_t done = 0;
-	int ret;
+	int ret = make_cold(w->space);
 
-	ret = make_cold(s);
+	memset(read_into, 0, w->space->len);
 	timed_begin(w);
-	if (w->cell->floor)
-		ret = ret ?: mmu_gup_floor(s->fd, s->mem, s->len, 0, 0, &done);
-	else
-		ret = ret ?: mmu_read(s->fd, s->mem, buf, s->len);
+	ret = ret ?: device_reads(w);
 	timed_end(w);
 	if (ret)
 		worker_fail(w, ret, "read");
-	else if (!w->cell->floor && memcmp(buf, s->mem, s->len))
+	else if (!has_read(w))
 		worker_fail(w, -EIO, "the device has read something else");
 	w->ops++;
 }
@@ -186,6 +236,21 @@ static void read_worker(struct worker *w)
 }
 
 int device_read_run(struct space *s, const struct cell *c)
+{
+	return counted_run(s, c, read_worker);
+}
+
+int read_beside_hmm_setup(struct space *s, const struct cell *c)
+{
+	if (!c->floor)
+		return device_read_setup(s, c);
+	if (map_touched(s, s->load.pages))
+		return -1;
+	s->fd = open(HMM_DEVICE, O_RDWR | O_CLOEXEC);
+	return s->fd < 0 ? fail(s, HMM_DEVICE ": %s", strerror(errno)) : 0;
+}
+
+int read_beside_hmm_run(struct space *s, const struct cell *c)
 {
 	return counted_run(s, c, read_worker);
 }

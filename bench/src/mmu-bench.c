@@ -173,6 +173,8 @@ static bool wanted(const struct params *p, const struct scenario *sc)
 {
 	int i;
 
+	if (sc->possible && !sc->possible())
+		return false;
 	for (i = 0; i < p->n_scenarios; i++)
 		if (find_scenario(p->scenarios[i]) == sc)
 			return true;

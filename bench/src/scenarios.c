@@ -78,6 +78,19 @@ const struct scenario scenarios[] = {
 		.setup = device_read_setup,
 		.run = device_read_run,
 	},
+	{
+		.name = "device-read-hmm",
+		.unit = "ns",
+		.better = "lower",
+		.floor = "test-hmm",
+		.conditions = cold_only,
+		.isolate = true,
+		.counted_only = true,
+		.possible = have_test_hmm,
+		.which = ENDS,
+		.setup = read_beside_hmm_setup,
+		.run = read_beside_hmm_run,
+	},
 };
 
 const int n_scenarios = sizeof(scenarios) / sizeof(scenarios[0]);
