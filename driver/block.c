@@ -26,6 +26,12 @@
  * VM takes part of a huge mapping and leaves it huge after all (it looks at a
  * shared one for MADV_FREE, and lets it be), the device faults once more.
  *
+ * That it is right needs less: whatever happens to a part takes the block. But
+ * who finds it gone may have lost page 300 to an invalidation of page 7 that the
+ * device has not answered. So a shootdown is of whole tables once there has been
+ * a block. (With RMAP_ONLY the announcement of the 2 MiB may have been left to
+ * the chain, and does not wait.)
+ *
  * To be given more is another matter: the device may write to one page, because
  * the CPU may, and to read the others. Nobody has announced anything, and no
  * entry may go. The block is split into slots, each with what the block had.
@@ -58,12 +64,16 @@ int my_mmu_slots_alloc(struct my_mmu_dev *dev, struct my_mmu_slots *slots)
 	if (my_mmu_test_point(slots_alloc, dev->mm, true))
 		return -ENOMEM;
 	slots->entry = (void *)get_zeroed_page(GFP_KERNEL_ACCOUNT);
+	if (!slots->entry)
+		return -ENOMEM;
 	slots->link = kmalloc(LINK_BYTES, GFP_KERNEL_ACCOUNT);
+	if (!slots->link) {
+		free_page((unsigned long)slots->entry);
+		slots->entry = NULL;
+		return -ENOMEM;
+	}
 	atomic_long_add(SLOTS_BYTES, &my_mmu_nr_bytes);
-	if (slots->entry && slots->link)
-		return 0;
-	my_mmu_slots_free(slots);
-	return -ENOMEM;
+	return 0;
 }
 
 /**
@@ -74,7 +84,7 @@ int my_mmu_slots_alloc(struct my_mmu_dev *dev, struct my_mmu_slots *slots)
  */
 void my_mmu_slots_free(struct my_mmu_slots *slots)
 {
-	if (!slots->entry && !slots->link)
+	if (!slots->entry)
 		return;
 	free_page((unsigned long)slots->entry);
 	kfree(slots->link);
@@ -122,7 +132,7 @@ static void __link_block(struct my_mmu_dev *dev, struct my_mmu_table *t)
 	struct my_mmu_shard *shard = my_mmu_shard(dev, pfn);
 
 	__link(shard, t, 0);
-	shard->blocks++;
+	WRITE_ONCE(shard->blocks, shard->blocks + 1);
 	__my_mmu_shard_filled(dev, shard, 1);
 	mmu_rmap_export_pages(pfn, MY_MMU_TABLE_SLOTS, dev->tag);
 }
@@ -133,7 +143,7 @@ static void __unlink_block(struct my_mmu_dev *dev, struct my_mmu_table *t)
 	struct my_mmu_shard *shard = my_mmu_shard(dev, pfn);
 
 	__my_mmu_unlink(shard, t, 0, pfn);
-	shard->blocks--;
+	WRITE_ONCE(shard->blocks, shard->blocks - 1);
 	__my_mmu_shard_drained(dev, shard, 1);
 }
 
@@ -146,6 +156,8 @@ static void __set_block(struct my_mmu_dev *dev, struct my_mmu_table *t,
 	struct folio *folio = page_folio(page);
 
 	__my_mmu_mark_folio(page, folio, flags);
+	/* It is found under its first page, which the others must lead to. */
+	WARN_ON_ONCE(page_to_pfn(page) % MY_MMU_TABLE_SLOTS);
 	if (t->block) {
 		WARN_ON_ONCE((t->block ^ entry) >> PAGE_SHIFT);
 		WRITE_ONCE(t->block, t->block | flags);
@@ -154,13 +166,17 @@ static void __set_block(struct my_mmu_dev *dev, struct my_mmu_table *t,
 	__my_mmu_take_slots(t, old);
 	if (my_mmu_folio_has_rmap(folio))
 		entry |= MY_MMU_INDEXED;
+	WRITE_ONCE(dev->had_block, true);
 	WRITE_ONCE(t->block, entry);
 	if (entry & MY_MMU_INDEXED)
 		__link_block(dev, t);
 	t->used = MY_MMU_TABLE_SLOTS;
 }
 
-/* The pages have been exported, and stay so. */
+/*
+ * The pages have been exported, and stay so. If the device has used one of them,
+ * all are taken for used.
+ */
 static void __split_block(struct my_mmu_dev *dev, struct my_mmu_table *t,
 			  struct my_mmu_slots *slots)
 {
@@ -201,12 +217,13 @@ static void name_each_page(struct my_mmu_batch *batch)
  * @from: the first page of it that has not been entered
  * @write: the device may write
  *
- * If @t has slots afterwards, they have to be entered page by page.
+ * Three things may come of it. They have been entered, in one entry. Or @t has
+ * slots now: the caller enters them one by one. Or nothing has happened, for
+ * want of slots: the populate begins anew, and will bring some.
  *
  * Context: any; the locks that protect @t's entries and the shard of that page
  * are held.
- * Return: how many have been entered; 0 if @t has no slots for them, and
- * @batch has none to spare.
+ * Return: how many have been entered.
  */
 long __my_mmu_enter_block(struct my_mmu_dev *dev, struct my_mmu_table *t,
 			  unsigned int slot, struct my_mmu_batch *batch,

@@ -52,7 +52,11 @@ static void shootdown_begin(struct my_mmu_dev *dev, struct my_mmu_shootdown *s,
 	if (!s->us)
 		return;
 	s->start = start;
-	s->end = end;
+	s->last = end - 1;
+	if (READ_ONCE(dev->had_block)) {
+		s->start = round_down(s->start, MY_MMU_TABLE_SIZE);
+		s->last |= MY_MMU_TABLE_SIZE - 1;
+	}
 	s->by_page = by_page;
 	my_mmu_spin_lock(&dev->unanswered_lock);
 	__shootdown_list(dev, s);
@@ -94,7 +98,7 @@ static bool may_have_zapped(const struct my_mmu_shootdown *other,
 			    const struct my_mmu_shootdown *s)
 {
 	return !(s->by_page && other->by_page) &&
-	       s->start < other->end && s->end > other->start;
+	       s->start <= other->last && s->last >= other->start;
 }
 
 /*

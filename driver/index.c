@@ -5,12 +5,15 @@
  * A hash table over pfns. Its links lie in the leaf tables, one beside each
  * entry, so that an entry enters and leaves the index without allocation.
  * Aliases (a file page mapped twice, a merged page) are simply several entries
- * with one pfn. A block is found under its first page. A link says which entry comes next, by the number of its table
- * and the slot: half the size of a pointer, and the way back to the table.
+ * with one pfn. A block is found under its first page. A link says which entry
+ * comes next, by the number of its table and the slot: half the size of a
+ * pointer, and the way back to the table.
  *
  * A shard that grows gets four times the buckets, so that it has 1.25 to 5
- * entries for each: 16 bytes of links and 1.6 to 6.4 of bucket per page, beside
- * the entry's 8.
+ * entries for each: 4 bytes of link and 0.8 to 3.2 of bucket per page, beside
+ * the entry's 8. Pages of the same 2 MiB are in one shard, so that few pages fill
+ * the shards unequally: what is expected is spread evenly, and who gets more
+ * grows once more.
  */
 #include <linux/log2.h>
 #include <linux/mm.h>
@@ -85,7 +88,7 @@ void my_mmu_index_destroy(struct my_mmu_dev *dev)
 	for (shard = dev->shard; shard < dev->shard + MY_MMU_SHARDS; shard++) {
 		struct my_mmu_buckets b = { shard->buckets, shard->bucket };
 
-		WARN_ON_ONCE(shard->count);
+		WARN_ON_ONCE(shard->count || shard->blocks);
 		my_mmu_buckets_free(dev, &b);
 	}
 	account_buckets(-(long)ARRAY_SIZE(dev->first_buckets));

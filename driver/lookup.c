@@ -190,7 +190,7 @@ static unsigned long needed(u32 flags)
 static struct page *first_of_huge(struct mm_struct *mm, unsigned long address,
 				  u32 flags)
 {
-	unsigned long pfn;
+	unsigned long pfn = 0;
 
 	if (read_ptes(mm, address, address + PAGE_SIZE, &pfn) ||
 	    (pfn & needed(flags)) != needed(flags) ||
@@ -259,6 +259,18 @@ static noinline bool mapped_huge(struct mm_struct *mm, unsigned long address,
 	       first_of_huge(mm, address, flags) == first;
 }
 
+/* Neither for a block nor for what a block gives them already. */
+static bool wants_slots(struct my_mmu_table *t, struct my_mmu_batch *batch,
+			u32 flags)
+{
+	u64 block = READ_ONCE(t->block);
+
+	if (batch->block)
+		return false;
+	return !block || (flags & MY_MMU_POPULATE_WRITE &&
+			  !(block & MY_MMU_WRITE_OK));
+}
+
 /* Slots for pages that have been looked up, or no pages. */
 static noinline void allocate_slots(struct my_mmu_dev *dev,
 				    struct my_mmu_batch *batch)
@@ -295,7 +307,8 @@ void my_mmu_lookup(struct my_mmu_dev *dev, struct my_mmu_table *t,
 			batch->block = mapped_huge(dev->mm, address, flags,
 						   batch->pages[0]);
 	}
-	if (!my_mmu_has_slots(t) && !batch->block && batch->npages > 0)
+	if (!my_mmu_has_slots(t) && batch->npages > 0 &&
+	    wants_slots(t, batch, flags))
 		allocate_slots(dev, batch);
 }
 EXPORT_SYMBOL_GPL(my_mmu_lookup);

@@ -3,8 +3,8 @@
  * Device page table
  *
  * Leaf tables, each with the 512 entries of 2 MiB (or with one for all of them:
- * block.c), under directories of 512 pointers. Look-ups in the directories go under RCU, and dev->tables_lock
- * orders those who insert and remove tables. What a table holds is the
+ * block.c), under directories of 512 pointers. Look-ups in the directories go
+ * under RCU, and dev->tables_lock orders those who insert and remove tables. What a table holds is the
  * variant's to lock.
  */
 
@@ -430,7 +430,13 @@ void my_mmu_tables_exit(void)
 	ida_destroy(&numbers);
 }
 
-static atomic_t tags = ATOMIC_INIT(0);
+/* In turn, so that as many as can be have a tag of their own. */
+static unsigned int next_tag(void)
+{
+	static atomic_t last = ATOMIC_INIT(0);
+
+	return (unsigned int)atomic_inc_return(&last) % MMU_RMAP_TAGS;
+}
 
 /**
  * my_mmu_dev_init() - make the driver's part of an external MMU
@@ -445,7 +451,7 @@ void my_mmu_dev_init(struct my_mmu_dev *dev,
 {
 	dev->variant = variant;
 	dev->mm = mm;
-	dev->tag = (unsigned int)atomic_inc_return(&tags) % MMU_RMAP_TAGS;
+	dev->tag = next_tag();
 	spin_lock_init(&dev->unanswered_lock);
 	INIT_LIST_HEAD(&dev->unanswered);
 	spin_lock_init(&dev->tables_lock);

@@ -24,9 +24,10 @@ struct mmu_rmap_notifier;
  * struct mmu_rmap_notifier_ops - what the chain calls
  * @invalidate_page: remove every external mapping of the page. Who has not
  *	exported it with one of @tags has none. The VM has gone through the ptes
- *	of the page before, unless somebody asked for the page by hand. Context: page locked and referenced by the caller, no
- *	spinlocks (but rmap locks when a huge page is split, or one of hugetlb
- *	migrated), may sleep; may run for several pages at once.
+ *	of the page before, unless somebody asked for the page by hand. Context:
+ *	page locked and referenced by the caller, no spinlocks (but rmap locks
+ *	when a huge page is split, or one of hugetlb migrated), may sleep; may
+ *	run for several pages at once.
  */
 struct mmu_rmap_notifier_ops {
 	void (*invalidate_page)(struct mmu_rmap_notifier *mrn,

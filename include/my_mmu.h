@@ -23,6 +23,7 @@
 #define MY_MMU_H
 
 #include <linux/atomic.h>
+#include <linux/build_bug.h>
 #include <linux/hash.h>
 #include <linux/list.h>
 #include <linux/lockdep.h>
@@ -68,7 +69,7 @@ static inline unsigned long my_mmu_entry_pfn(u64 entry)
  * @block_link: behind @block in its bucket of the reverse index
  * @number: by which links name the table; constant, and not 0
  * @lock: for variants that lock each table; the others leave it alone
- * @used: number of present entries
+ * @used: number of pages that are mapped
  * @pins: populates that hold the table across their page lookup
  * @seq: invalidations of this table that have ended; for split locks
  * @zaps: grows with each entry removed, and no two tables ever have the same:
@@ -139,6 +140,8 @@ struct my_mmu_dir {
  */
 #define MY_MMU_RUN_SHIFT	6
 #define MY_MMU_BLOCK_ORDER	(MY_MMU_TABLE_SHIFT - PAGE_SHIFT)
+static_assert(MY_MMU_RUN_SHIFT <= MY_MMU_BLOCK_ORDER,
+	      "a run lies in one shard: pages of 4 or 16 KiB");
 #define MY_MMU_SHARD_BITS	4
 #define MY_MMU_SHARDS		16	/* 2 to the power of the above */
 #define MY_MMU_BUCKETS_MIN	32U	/* per shard, in struct my_mmu_dev */
@@ -178,6 +181,7 @@ struct my_mmu_shard {
  * @unanswered_lock: protects @unanswered; innermost
  * @unanswered: struct my_mmu_shootdown that the device has not answered
  * @dead: set once by the variant's release: nothing may be entered any more
+ * @had_block: set once: a table has held a block
  * @tables_lock: protects the directories against each other's writers;
  *	innermost
  * @root_shift: an address shifted by so much is an index of @root; constant
@@ -197,6 +201,7 @@ struct my_mmu_dev {
 	spinlock_t			unanswered_lock;	/* innermost */
 	struct list_head		unanswered;
 	bool				dead;
+	bool				had_block;
 	spinlock_t			tables_lock;		/* innermost */
 	unsigned int			root_shift;
 	struct my_mmu_dir		root;
@@ -297,14 +302,31 @@ static inline struct my_mmu_table *my_mmu_table_find(struct my_mmu_dev *dev,
 	return p;
 }
 
+/* Likewise, or the next one of a range; out: an address in it. Under RCU. */
+static inline struct my_mmu_table *my_mmu_table_from(struct my_mmu_dev *dev,
+						     unsigned long *address,
+						     unsigned long end)
+{
+	if (*address >= end)
+		return NULL;
+	return my_mmu_table_find(dev, *address) ?:
+	       my_mmu_table_next(dev, address, end);
+}
+
 /*
  * Visits the leaf tables that overlap [start, end), lowest first. What is done
  * with one may let others come and go.
  */
 #define my_mmu_for_each_table(dev, t, address, start, end)		\
 	for (address = (start);						\
-	     (t = my_mmu_table_next(dev, &(address), end));		\
+	     (t = my_mmu_table_from(dev, &(address), end));		\
 	     address = (address | (MY_MMU_TABLE_SIZE - 1)) + 1)
+
+/* Does a range that ends at @end go beyond the leaf table of @address? */
+static inline bool my_mmu_goes_on(unsigned long address, unsigned long end)
+{
+	return (address | (MY_MMU_TABLE_SIZE - 1)) < end - 1;
+}
 
 /* May change until the lock is held that protects @t. */
 static inline bool my_mmu_has_slots(struct my_mmu_table *t)
@@ -463,15 +485,16 @@ static inline void my_mmu_batch_done(struct my_mmu_batch *batch)
  * struct my_mmu_shootdown - a zap, until the device has answered
  * @us: microseconds that the device takes; 0: not on the list
  * @by_page: of a page, wherever it is mapped
- * @start: first address
- * @end: behind the last one
+ * @start: first address that may have been zapped: of a block all goes with any
+ *	part, so it is that of a table where there has been one
+ * @last: last address, likewise
  * @list: in my_mmu_dev.unanswered
  */
 struct my_mmu_shootdown {
 	unsigned int		us;
 	bool			by_page;
 	unsigned long		start;
-	unsigned long		end;
+	unsigned long		last;
 	struct list_head	list;
 };
 

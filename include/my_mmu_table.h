@@ -196,6 +196,7 @@ static __always_inline void __my_mmu_unlink(struct my_mmu_shard *shard,
 /**
  * __my_mmu_zap_run() - remove entries whose pfns are of one shard
  * @dev: external MMU
+ * @shard: that of the first page
  * @t: leaf table
  * @slot: of the first one, which is present; out: where to go on
  * @end: slot behind the last one that may be removed
@@ -203,18 +204,16 @@ static __always_inline void __my_mmu_unlink(struct my_mmu_shard *shard,
  * Ends before the first entry that may be of another shard. Of a block nothing
  * stays: see driver/block.c for why.
  *
- * Context: any; the locks that protect @t's entries and the shard of the first
- * page are held.
+ * Context: any; the locks that protect @t's entries and @shard are held.
  * Return: how many pages are not mapped any more; at least 1.
  */
 static __always_inline unsigned long
-__my_mmu_zap_run(struct my_mmu_dev *dev, struct my_mmu_table *t,
-		 unsigned int *slot, unsigned int end)
+__my_mmu_zap_run(struct my_mmu_dev *dev, struct my_mmu_shard *shard,
+		 struct my_mmu_table *t, unsigned int *slot, unsigned int end)
 {
 	/* region: zap-run */
 	unsigned long pfn = my_mmu_entry_pfn(__my_mmu_entry(t, *slot));
-	unsigned long of = pfn >> MY_MMU_BLOCK_ORDER, zapped = 0;
-	struct my_mmu_shard *shard = my_mmu_shard(dev, pfn);
+	unsigned long block = pfn >> MY_MMU_BLOCK_ORDER, zapped = 0;
 	unsigned int indexed = 0;
 	u64 entry;
 
@@ -225,7 +224,7 @@ __my_mmu_zap_run(struct my_mmu_dev *dev, struct my_mmu_table *t,
 		if (!(entry & MY_MMU_PRESENT))
 			continue;
 		pfn = my_mmu_entry_pfn(entry);
-		if (pfn >> MY_MMU_BLOCK_ORDER != of)
+		if (pfn >> MY_MMU_BLOCK_ORDER != block)
 			break;
 		trace_my_mmu_zap_page(dev, my_mmu_slot_address(t, *slot),
 				      entry);

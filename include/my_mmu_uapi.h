@@ -103,7 +103,8 @@ struct my_mmu_attach {
  * @batch: pages looked up and inserted together, 1..%MY_MMU_BATCH_MAX;
  *	0 means %MY_MMU_BATCH_MAX. A batch never crosses a leaf table.
  * @populated: out: pages done, counted from @addr; set on error, too
- * @retries: out: batches redone because an invalidation came in between
+ * @retries: out: batches redone because an invalidation came in between, or
+ *	another populate made 2 MiB one entry where this wants several
  *
  * MY_MMU_POPULATE faults the pages in as the CPU would and enters them into
  * the device page table. One exception: memory without PROT_READ that the CPU
@@ -147,8 +148,9 @@ struct my_mmu_populate {
  * The device engine reads (writes) memory through the device page table
  * only. Where it misses, it populates what is left of the access in the same 2
  * MiB, up to the driver's parameter fault_ahead pages (512), as MY_MMU_POPULATE
- * does in one batch. So an access that ends early may have populated, and
- * brought in, what it has not come to.
+ * does in one batch. So it may wait for pages that it has not come to (who
+ * answers their faults must not wait for the access), and one that ends early
+ * may have populated, and brought in, what it never came to.
  *
  * Errors: as MY_MMU_POPULATE.
  */

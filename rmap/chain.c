@@ -10,14 +10,15 @@
  * The 2008 chain was walked under rcu_read_lock(), where the sleep that it
  * was made for is forbidden. This one is walked under SRCU.
  *
- * The export filter. A page flag is not to be had, so 16 bits per page stand in
- * for it, one for each tag: of many external MMUs, only those whose tag
- * the page has need be asked. The bit is cleared before the chain is walked and set in
- * the critical section that makes a mapping. Either order of the two sections
- * is right:
+ * The export filter. A page flag is not to be had, so 16 bits per page frame
+ * stand in for it, one for each tag: of many external MMUs, only those whose tag
+ * the page has need be asked. (For a folio that nobody has exported, all bits of
+ * its pages are looked at: 1 KiB for a huge page.) The bits are cleared before
+ * the chain is walked, and set in the critical section that makes a mapping.
+ * Either order of the two sections is right:
  *
  *	exporting CPU                   evicting CPU
- *	                                test_and_clear(bit)
+ *	                                take all bits
  *	lock
  *	  make mapping, set bit
  *	unlock
@@ -25,7 +26,7 @@
  *
  * leaves a bit without a mapping, which costs one idle walk later, and
  *
- *	                                test_and_clear(bit)
+ *	                                take all bits
  *	                                callback: lock, finds none, unlock
  *	lock
  *	  make mapping, set bit
@@ -40,6 +41,7 @@
 
 #include <linux/atomic.h>
 #include <linux/bitmap.h>
+#include <linux/build_bug.h>
 #include <linux/debugfs.h>
 #include <linux/hash.h>
 #include <linux/mm.h>
@@ -137,7 +139,7 @@ static int export_filter_alloc(void)
 				      GFP_KERNEL | __GFP_ZERO | __GFP_NOWARN);
 	if (mmu_rmap_exported)
 		return 0;
-	pr_err("no memory for two bytes for each of %lu pages\n",
+	pr_err("no memory for two bytes for each of %lu page frames\n",
 	       mmu_rmap_max_pfn);
 	pr_err("free some memory and load again\n");
 	return -ENOMEM;
@@ -158,6 +160,8 @@ static unsigned long next_exported(unsigned long pfn, unsigned long end)
 
 #define ALL_TAGS	(BIT(MMU_RMAP_TAGS) - 1)
 #define PAGES_PER_WORD	(BITS_PER_LONG / MMU_RMAP_TAGS)
+static_assert(PAGES_PER_WORD > 1 && BITS_PER_LONG % MMU_RMAP_TAGS == 0,
+	      "a word has the tags of whole pages, and of several");
 
 static atomic_long_t *tags_word(unsigned long pfn)
 {

@@ -635,6 +635,54 @@ static void block_comes_before_page(char *p)
 	EXPECT_EQ(stats_of(fd).entries, 0, "none is left");
 }
 
+/*
+ * The device takes its time to forget a block, which a part has taken away. Who
+ * takes another part finds nothing, and must wait all the same.
+ *
+ *	reclaim			madvise, page 7		madvise, page 300
+ *
+ *	unmaps the huge page,
+ *	by the chain, later
+ *				zaps the block
+ *				asks the device
+ *							nothing to zap: done?
+ */
+static void other_part_waits(char *p)
+{
+	struct call reclaim = { .fn = do_madvise, .p = p, .pages = ALL,
+				.flags = MADV_PAGEOUT };
+	struct call part = { .fn = do_madvise, .p = at(p, 7), .pages = 1,
+			     .flags = MADV_DONTNEED };
+	double start;
+
+	populate(fd, p, ALL, WRITE);
+	ASSERT_EQ(mmu_configure(fd, 500000), 0, "half a second to answer");
+	call_to(&reclaim, "hook_done");
+	if (present(fd, p, ALL) != ALL)
+		skip("this kernel takes it by the range notifier");
+	call_to(&part, "start_zapped");
+	EXPECT_EQ(present(fd, p, ALL), 0, "all of it is gone");
+	tp_off("start_zapped");
+	start = seconds();
+	EXPECT_EQ(madvise(at(p, 300), MMU_PAGE, MADV_DONTNEED), 0, "page 300");
+	EXPECT_GE((long)((seconds() - start) * 1000), 400, "milliseconds");
+	tp_off("hook_done");
+	call_wait(&part);
+	call_wait(&reclaim);
+	mmu_configure(fd, 0);
+}
+
+TEST_BOTH_MODES(g7_race_other_part_waits, 20)
+{
+	char *p = map_thp();	/* race_begin() ends that */
+
+	if (!test_mode || !have_swap())
+		skip("nothing is left to the chain");
+	race_begin(2);
+	fd = attached();
+	other_part_waits(p);
+}
+
 /* Both have slots to spare, and the table takes those of one. */
 static void both_bring_slots(char *p)
 {

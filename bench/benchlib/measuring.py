@@ -39,6 +39,13 @@ def known_variants() -> list[str]:
     return sorted(p.parent.name for p in ROOT.glob("variants/*/Kbuild"))
 
 
+def lookup_wanted() -> str:
+    how = os.environ.get("LOOKUP") or "auto"
+    if how not in ("auto", "gup", "snapshot"):
+        die(f'LOOKUP "{how}" is none of: auto, gup, snapshot.')
+    return how
+
+
 def variants() -> list[str]:
     there = known_variants()
     asked = words("VARIANTS", "spinlock split-ptl rcu-list")

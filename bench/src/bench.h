@@ -131,6 +131,7 @@ enum which_pages { EACH, ENDS, LEAST, MOST };
  * @conditions: those of each variant, NULL at the end
  * @isolate: a process of its own for each run, not one for the group
  * @which: of all page counts asked for, those that it needs
+ * @one_thread: with one thread, whatever was asked for
  * @counted_only: where instructions are counted; nobody has timed it
  * @possible: NULL, or whether this machine can
  * @setup: maps memory; called once in each process
@@ -145,6 +146,7 @@ struct scenario {
 	const char *floor;
 	const char *const *conditions;
 	bool isolate;
+	bool one_thread;
 	bool counted_only;
 	bool (*possible)(void);
 	enum which_pages which;

@@ -217,13 +217,16 @@ static int list_groups(const struct params *p, struct group_ref *groups)
 		for (t = 0; t < p->n_threads; t++)
 			for (g = 0; g < p->n_pages; g++) {
 				if (!wanted(p, &scenarios[i]) ||
+				    (t && scenarios[i].one_thread) ||
 				    !wants_pages(p, &scenarios[i],
 						 p->pages[g]))
 					continue;
 				if (n == MAX_GROUPS)
 					die("too many combinations");
 				groups[n].sc = &scenarios[i];
-				groups[n].load.threads = p->threads[t];
+				groups[n].load.threads =
+					scenarios[i].one_thread ? 1 :
+					p->threads[t];
 				groups[n++].load.pages = p->pages[g];
 			}
 	return n;

@@ -511,7 +511,7 @@ static void check_stats(struct self *me, struct my_mmu_stats *s, bool settle)
 	if (s->entries > t.entries)
 		fail(me, "%llu entries, and there may be %llu", s->entries,
 		     (unsigned long long)t.entries);
-	same(me, s->bytes >= s->tables * 4096, "tables without bytes");
+	same(me, s->bytes >= s->tables * 64, "tables without bytes");
 	if (!settle)
 		return;
 	wait_for_tables(s, t.tables);

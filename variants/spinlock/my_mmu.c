@@ -125,6 +125,13 @@ static struct my_mmu_shard *my_mmu_page_shard(struct my_mmu *m,
 	return my_mmu_shard(&m->dev, page_to_pfn(page));
 }
 
+static struct my_mmu_shard *my_mmu_slot_shard(struct my_mmu *m,
+					      struct my_mmu_table *t,
+					      unsigned int slot)
+{
+	return my_mmu_shard(&m->dev, my_mmu_entry_pfn(__my_mmu_entry(t, slot)));
+}
+
 static long my_mmu_insert_pages(struct my_mmu *m, struct my_mmu_table *t,
 				unsigned long start, struct my_mmu_batch *batch,
 				bool write)
@@ -148,14 +155,17 @@ static unsigned long my_mmu_zap_table(struct my_mmu *m, struct my_mmu_table *t,
 {
 	unsigned int slot = my_mmu_first_slot(t, start);
 	unsigned int limit = my_mmu_end_slot(t, end);
+	struct my_mmu_shard *shard;
 	unsigned long zapped = 0;
 
 	lockdep_assert_held(&m->lock);
 	while (slot < limit && t->used) {
-		if (__my_mmu_entry(t, slot) & MY_MMU_PRESENT)
-			zapped += __my_mmu_zap_run(&m->dev, t, &slot, limit);
-		else
+		if (!(__my_mmu_entry(t, slot) & MY_MMU_PRESENT)) {
 			slot++;
+			continue;
+		}
+		shard = my_mmu_slot_shard(m, t, slot);
+		zapped += __my_mmu_zap_run(&m->dev, shard, t, &slot, limit);
 	}
 	my_mmu_count_n(zapped_pages, zapped);
 	return zapped;

@@ -200,7 +200,7 @@ static unsigned long my_mmu_zap_table(struct my_mmu *m, struct my_mmu_table *t,
 		}
 		shard = my_mmu_slot_shard(m, t, slot);
 		my_mmu_spin_lock(&shard->lock);
-		zapped += __my_mmu_zap_run(&m->dev, t, &slot, limit);
+		zapped += __my_mmu_zap_run(&m->dev, shard, t, &slot, limit);
 		spin_unlock(&shard->lock);
 	}
 	my_mmu_count_n(zapped_pages, zapped);
@@ -236,7 +236,7 @@ static unsigned long my_mmu_zap_range(struct my_mmu *m, unsigned long start,
 		if (free && !t->used && !t->pins && !t->dead)
 			__my_mmu_table_remove(&m->dev, t);
 		spin_unlock(&t->lock);
-		if (blockable)
+		if (blockable && my_mmu_goes_on(at, end))
 			my_mmu_relax();
 	}
 	rcu_read_unlock();
@@ -306,7 +306,7 @@ static void my_mmu_bump_seq(struct my_mmu *m, unsigned long start,
 		my_mmu_spin_lock(&t->lock);
 		__my_mmu_bump_seq(t);
 		spin_unlock(&t->lock);
-		if (blockable)
+		if (blockable && my_mmu_goes_on(at, end))
 			my_mmu_relax();
 	}
 	rcu_read_unlock();
@@ -418,7 +418,8 @@ static int my_mmu_walk(struct my_mmu_dev *dev, unsigned long start,
 		spin_unlock(&t->lock);
 		if (ret)
 			break;
-		my_mmu_relax();
+		if (my_mmu_goes_on(at, end))
+			my_mmu_relax();
 	}
 	rcu_read_unlock();
 	return ret;
@@ -795,8 +796,9 @@ static unsigned long my_mmu_zap_addr(struct my_mmu *m, unsigned long address,
 {
 	struct my_mmu_shard *shard = my_mmu_page_shard(m, page);
 	struct my_mmu_table *t;
-	unsigned long pfn, zapped = 0;
+	unsigned long zapped = 0;
 	unsigned int slot;
+	u64 entry;
 
 	rcu_read_lock();
 	t = my_mmu_table_find(&m->dev, address);
@@ -805,9 +807,11 @@ static unsigned long my_mmu_zap_addr(struct my_mmu *m, unsigned long address,
 		my_mmu_spin_lock(&t->lock);
 		my_mmu_spin_lock(&shard->lock);
 		slot = my_mmu_slot(t, address);
-		pfn = my_mmu_entry_pfn(__my_mmu_entry(t, slot));
-		if (pfn == page_to_pfn(page))
-			zapped = __my_mmu_zap_run(&m->dev, t, &slot, slot + 1);
+		entry = __my_mmu_entry(t, slot);
+		if (entry & MY_MMU_PRESENT &&
+		    my_mmu_entry_pfn(entry) == page_to_pfn(page))
+			zapped = __my_mmu_zap_run(&m->dev, shard, t, &slot,
+						  slot + 1);
 		my_mmu_count_n(zapped_pages, zapped);
 		spin_unlock(&shard->lock);
 		spin_unlock(&t->lock);
