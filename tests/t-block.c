@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * t-block.c - G1, G3, G4, G10: a huge page in one entry
+ * t-block.c - G1, G3, G4, G7, G10: a huge page in one entry
  *
  * Where the CPU maps 2 MiB as one, so does the device, and needs no slots for
  * the pages. Nothing of it shows but in the bytes: each page is found, aged,
@@ -94,13 +94,18 @@ static void frames_follow(char *p)
 	}
 }
 
-static size_t count_writable(char *p)
+static size_t count_with(char *p, uint64_t flag)
 {
 	size_t i, n = 0;
 
 	for (i = 0; i < ALL; i++)
-		n += mmu_entry(fd, at(p, i)) & MY_MMU_ENTRY_WRITE ? 1 : 0;
+		n += mmu_entry(fd, at(p, i)) & flag ? 1 : 0;
 	return n;
+}
+
+static size_t count_writable(char *p)
+{
+	return count_with(p, MY_MMU_ENTRY_WRITE);
 }
 
 /* --- one entry ------------------------------------------------------------ */
@@ -190,6 +195,23 @@ TEST(g10_no_buckets_for_blocks, 20)
 	verify(fd, p, 8 * ALL);
 }
 
+#define MANY		16	/* blocks: in four of the 16 shards, at least */
+
+/* Each shard got 256 buckets for pages that then came as blocks. */
+TEST(g10_buckets_for_pages_go_when_blocks_come, 20)
+{
+	char *p = map_huge(1 + MANY);
+	uint64_t one;
+
+	fd = attached();
+	populate(fd, p, ALL, WRITE);
+	one = bytes();
+	populate(fd, p + MMU_HUGE, MANY * ALL, WRITE);
+	EXPECT_LE(bytes() - one, MANY * BLOCK_BYTES + 12 * 256 * 4 + 4 * 32 * 4,
+		  "where a block is, a few buckets are left");
+	verify(fd, p, (1 + MANY) * ALL);
+}
+
 static const char *const lookups[] = { "gup", "snapshot", "auto" };
 
 /* The lookup decides how it is found out, and the pool's pages always are. */
@@ -240,6 +262,23 @@ TEST(g3_small_pages_are_no_block, 20)
 	verify(fd, q, ALL);
 	EXPECT_EQ(madvise(at(q, 9), MMU_PAGE, MADV_DONTNEED), 0, "one less");
 	EXPECT_EQ(present(fd, q, ALL), ALL - 1, "one less, and only that");
+}
+
+/*
+ * A page of it was given back, and is brought in by the populate: a small one
+ * among those of the huge page.
+ */
+TEST(g3_hole_is_filled, 20)
+{
+	char *p = map_thp();
+
+	fd = attached();
+	EXPECT_EQ(madvise(at(p, 7), MMU_PAGE, MADV_DONTNEED), 0, "a hole");
+	populate(fd, p, ALL, WRITE);
+	EXPECT_EQ(present(fd, p, ALL), ALL, "all pages are there");
+	verify(fd, p, ALL);
+	device_sees(fd, p, 7, 1);
+	device_sees_zeros(fd, at(p, 7), 1);
 }
 
 /* --- a part --------------------------------------------------------------- */
@@ -559,21 +598,54 @@ TEST(g4_index_grows_around_blocks, 30)
 /* The device has used it: one mark for all, as the CPU's own. */
 static void aged_as_one(char *p)
 {
-	size_t i, n = 0;
-
 	populate(fd, p, ALL, WRITE);
-	for (i = 0; i < ALL; i++)
-		n += mmu_entry(fd, at(p, i)) & MY_MMU_ENTRY_ACCESSED ? 1 : 0;
-	EXPECT_EQ(n, 0, "not used yet");
+	EXPECT_EQ(count_with(p, MY_MMU_ENTRY_ACCESSED), 0, "not used yet");
 	device_sees(fd, p, 1, 1);
-	for (i = 0; i < ALL; i++)
-		n += mmu_entry(fd, at(p, i)) & MY_MMU_ENTRY_ACCESSED ? 1 : 0;
-	EXPECT_EQ(n, ALL, "used");
+	EXPECT_EQ(count_with(p, MY_MMU_ENTRY_ACCESSED), ALL, "used");
 	frames_follow(p);
 	verify(fd, p, ALL);
 }
 
 TEST_KINDS(aged_as_one, 20, aged_as_one)
+
+/* The mark of the block is the mark of each page that it is split into. */
+static void mark_survives_the_split(char *p)
+{
+	populate(fd, p, ALL, 0);
+	device_sees(fd, p, 1, 1);
+	populate(fd, at(p, 7), 1, WRITE);
+	EXPECT_EQ(count_writable(p), 1, "page 7 may be written");
+	EXPECT_EQ(count_with(p, MY_MMU_ENTRY_ACCESSED), ALL, "all are used");
+	frames_follow(p);
+	verify(fd, p, ALL);
+}
+
+TEST_KINDS(g4_mark_survives_the_split, 20, mark_survives_the_split)
+
+/*
+ * 4.11 of the skeleton: what the device may write is dirty. It writes to a page
+ * that it has as part of a block, and takes no fault.
+ */
+TEST(g7_device_write_through_a_block, 30)
+{
+	uint64_t word = stamp(2, 300);
+	char *p = map_thp();
+
+	if (!have_swap())
+		skip("no swap");
+	stay_on_one_cpu();
+	fd = attached();
+	ASSERT_EQ(madvise(p, MMU_HUGE, MADV_FREE), 0, "madvise");
+	populate(fd, p, ALL, WRITE);
+	ASSERT_EQ(mmu_write(fd, at(p, 300), &word, sizeof(word)), 0,
+		  "the device writes");
+	ASSERT_EQ(madvise(p, MMU_HUGE, MADV_PAGEOUT), 0, "pageout");
+	ASSERT_EQ(madvise(p, MMU_HUGE, MADV_PAGEOUT), 0, "again");
+	poison_free_memory();
+	EXPECT_EQ(*(volatile uint64_t *)at(p, 300), word,
+		  "what it wrote is there");
+	verify(fd, p, ALL);
+}
 
 /* --- two at once ---------------------------------------------------------- */
 
@@ -701,6 +773,70 @@ static void both_bring_slots(char *p)
 	EXPECT_EQ(waiting, SLOTS_BYTES, "what was not needed is free");
 	EXPECT_EQ(present(fd, p, ALL), ALL, "all pages are there");
 	EXPECT_EQ(count_writable(p), 8, "and those of both may be written");
+	verify(fd, p, ALL);
+}
+
+/*
+ *	eviction			populate of all, and of an alias
+ *
+ *	page 0: zaps the block
+ *					a block again; at the alias, page 0
+ *	page 1: finds the block, which
+ *	begins elsewhere, and not the
+ *	alias, which ends there
+ */
+TEST(g4_race_block_comes_behind_its_first_page, 20)
+{
+	struct call c = { .fn = do_evict };
+	int file = make_huge_memfd(1);
+	char *p, *alias;
+
+	race_begin(1);
+	fd = attached();
+	p = map_huge_fd(file, 1);
+	alias = map_huge_fd(file, 1);
+	cpu_stamp(p, ALL, 1);
+	cpu_stamp(alias, 1, 1);		/* no fault, which would wait */
+	populate(fd, p, ALL, WRITE);
+	c.fd = fd;
+	c.p = p;
+	call_to(&c, "rmap_zapped");
+	EXPECT_EQ(stats_of(fd).entries, 0, "zapped");
+	populate(fd, p, ALL, WRITE);
+	populate(fd, alias, 1, WRITE);
+	tp_release("rmap_zapped");
+	EXPECT_EQ(call_wait(&c), 1, "evict");
+	EXPECT_EQ(present(fd, p, ALL), 0, "found by another page");
+	EXPECT_EQ(present(fd, alias, ALL), 1, "the alias is of page 0 alone");
+	EXPECT_EQ(mmu_evict(fd, p), 1, "which is on record");
+	EXPECT_EQ(stats_of(fd).entries, 0, "none is left");
+}
+
+/*
+ *	madvise(MADV_DONTNEED), page 9	device
+ *
+ *	start of page 9: zaps all
+ *					page 9 is gone
+ *	  start of all 512: too late
+ *
+ * By "Of a block nothing stays".
+ */
+TEST(g1_race_part_of_a_block, 20)
+{
+	char *p = map_thp();	/* race_begin() ends that */
+	struct call c = { .fn = do_madvise, .p = at(p, 9), .pages = 1,
+			  .flags = MADV_DONTNEED };
+
+	race_begin(1);
+	fd = attached();
+	c.fd = fd;
+	populate(fd, p, ALL, WRITE);
+	call_to(&c, "start_zapped");
+	EXPECT_EQ(mmu_entry(fd, at(p, 9)), 0, "the start has returned");
+	tp_release("start_zapped");
+	EXPECT_EQ(call_wait(&c), 0, "madvise");
+	device_sees(fd, p, 9, 1);
+	device_sees_zeros(fd, at(p, 9), 1);
 	verify(fd, p, ALL);
 }
 
