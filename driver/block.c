@@ -9,8 +9,8 @@
  *
  * Who loses a part of a block loses all of it. The CPU cannot change a part of
  * a huge mapping either: it splits the mapping first, and the VM announces that
- * for all 2 MiB. Either this comes before the change of the part, or right after
- * its start:
+ * for all 2 MiB. Either this comes before the change of the part, or right
+ * after its start:
  *
  *	madvise(MADV_DONTNEED), page 7		device
  *
@@ -27,10 +27,10 @@
  * shared one for MADV_FREE, and lets it be), the device faults once more.
  *
  * That it is right needs less: whatever happens to a part takes the block. But
- * who finds it gone may have lost page 300 to an invalidation of page 7 that the
- * device has not answered. So a shootdown is of whole tables once there has been
- * a block. (With RMAP_ONLY the announcement of the 2 MiB may have been left to
- * the chain, and does not wait.)
+ * who finds it gone may have lost page 300 to an invalidation of page 7 that
+ * the device has not answered. So a shootdown is of whole tables once there has
+ * been a block. (With RMAP_ONLY the announcement of the 2 MiB may have been
+ * left to the chain, and does not wait.)
  *
  * To be given more is another matter: the device may write to one page, because
  * the CPU may, and to read the others. Nobody has announced anything, and no
@@ -174,8 +174,8 @@ static void __set_block(struct my_mmu_dev *dev, struct my_mmu_table *t,
 }
 
 /*
- * The pages have been exported, and stay so. If the device has used one of them,
- * all are taken for used.
+ * The pages have been exported, and stay so. If the device has used one of
+ * them, all are taken for used.
  */
 static void __split_block(struct my_mmu_dev *dev, struct my_mmu_table *t,
 			  struct my_mmu_slots *slots)

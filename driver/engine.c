@@ -357,8 +357,9 @@ static int access_entry(struct my_mmu_table *t, unsigned int slot, void *arg)
 
 /*
  * Who misses on one page of an access will miss on the next: what is left of it
- * is populated at once, as far as the leaf table goes. A batch that lost against
- * an invalidation is tried again with half the pages, as in populate_range().
+ * is populated at once, as far as the leaf table goes. A batch that lost
+ * against an invalidation is tried again with half the pages, as in
+ * populate_range().
  */
 static long device_fault(struct my_mmu_dev *dev, unsigned long address,
 			 struct device_access *a)

@@ -11,9 +11,9 @@
  *
  * A shard that grows gets four times the buckets, so that it has 1.25 to 5
  * entries for each: 4 bytes of link and 0.8 to 3.2 of bucket per page, beside
- * the entry's 8. Pages of the same 2 MiB are in one shard, so that few pages fill
- * the shards unequally: what is expected is spread evenly, and who gets more
- * grows once more.
+ * the entry's 8. Pages of the same 2 MiB are in one shard, so that few pages
+ * fill the shards unequally: what is expected is spread evenly, and who gets
+ * more grows once more.
  */
 #include <linux/log2.h>
 #include <linux/mm.h>

@@ -4,8 +4,8 @@
  *
  * Leaf tables, each with the 512 entries of 2 MiB (or with one for all of them:
  * block.c), under directories of 512 pointers. Look-ups in the directories go
- * under RCU, and dev->tables_lock orders those who insert and remove tables. What a table holds is the
- * variant's to lock.
+ * under RCU, and dev->tables_lock orders those who insert and remove tables.
+ * What a table holds is the variant's to lock.
  */
 
 /* region: dirty */

@@ -77,8 +77,8 @@ static inline unsigned long my_mmu_entry_pfn(u64 entry)
  * @dead: taken out of the tree; look it up again
  * @rcu: frees the table when nobody can be about to lock it
  *
- * Which lock protects the fields from @entry on is the variant's choice. A table
- * begins without slots and gets them when pages come one by one.
+ * Which lock protects the fields from @entry on is the variant's choice. A
+ * table begins without slots and gets them when pages come one by one.
  */
 struct my_mmu_table {
 	unsigned long		base;

@@ -103,8 +103,7 @@ struct my_mmu_attach {
  * @batch: pages looked up and inserted together, 1..%MY_MMU_BATCH_MAX;
  *	0 means %MY_MMU_BATCH_MAX. A batch never crosses a leaf table.
  * @populated: out: pages done, counted from @addr; set on error, too
- * @retries: out: batches redone because an invalidation came in between, or
- *	another populate made 2 MiB one entry where this wants several
+ * @retries: out: batches redone: an invalidation, or a huge page, came between
  *
  * MY_MMU_POPULATE faults the pages in as the CPU would and enters them into
  * the device page table. One exception: memory without PROT_READ that the CPU

@@ -11,11 +11,11 @@
  * was made for is forbidden. This one is walked under SRCU.
  *
  * The export filter. A page flag is not to be had, so 16 bits per page frame
- * stand in for it, one for each tag: of many external MMUs, only those whose tag
- * the page has need be asked. (For a folio that nobody has exported, all bits of
- * its pages are looked at: 1 KiB for a huge page.) The bits are cleared before
- * the chain is walked, and set in the critical section that makes a mapping.
- * Either order of the two sections is right:
+ * stand in for it, one for each tag: of many external MMUs, only those whose
+ * tag the page has need be asked. (For a folio that nobody has exported, all
+ * bits of its pages are looked at: 1 KiB for a huge page.) The bits are cleared
+ * before the chain is walked, and set in the critical section that makes a
+ * mapping. Either order of the two sections is right:
  *
  *	exporting CPU                   evicting CPU
  *	                                take all bits
