@@ -608,9 +608,13 @@ static void aged_as_one(char *p)
 
 TEST_KINDS(aged_as_one, 20, aged_as_one)
 
-/* The mark of the block is the mark of each page that it is split into. */
-static void mark_survives_the_split(char *p)
+/*
+ * Each page has the mark of the block that it was a part of, and is on the
+ * record of the chain, from which the first eviction takes all that others left.
+ */
+static void split_keeps_what_it_had(char *p)
 {
+	mmu_evict(fd, p);
 	populate(fd, p, ALL, 0);
 	device_sees(fd, p, 1, 1);
 	populate(fd, at(p, 7), 1, WRITE);
@@ -618,9 +622,11 @@ static void mark_survives_the_split(char *p)
 	EXPECT_EQ(count_with(p, MY_MMU_ENTRY_ACCESSED), ALL, "all are used");
 	frames_follow(p);
 	verify(fd, p, ALL);
+	EXPECT_EQ(mmu_evict(fd, p), 1, "evict");
+	EXPECT_EQ(present(fd, p, ALL), 0, "the chain asked for each page");
 }
 
-TEST_KINDS(g4_mark_survives_the_split, 20, mark_survives_the_split)
+TEST_KINDS(g4_split_keeps_what_it_had, 20, split_keeps_what_it_had)
 
 /*
  * 4.11 of the skeleton: what the device may write is dirty. It writes to a page
