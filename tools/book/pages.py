@@ -24,7 +24,7 @@ import re
 import sys
 
 HERE = pathlib.Path(__file__).resolve().parent
-LIMIT = 1_700_000
+LIMIT = 1_800_000
 TAG = re.compile(r"<section\b[^>]*>|</section>")
 # So common that to find them finds nothing
 STOP = set("a an and are as at be been but by can does for from had has have he "
