@@ -304,7 +304,7 @@ long my_mmu_engine_floor(struct my_mmu_populate *arg)
 static unsigned int fault_ahead = MY_MMU_BATCH_MAX;
 module_param(fault_ahead, uint, 0644);
 MODULE_PARM_DESC(fault_ahead,
-		 "pages of an access that a miss populates at most (default: 512)");
+		 "pages that a miss populates at most (default: 512)");
 
 /**
  * struct device_access - a device reads or writes
@@ -431,10 +431,10 @@ static long device_copy(struct my_mmu_dev *dev, struct my_mmu_access *arg,
 /* Without memory for more, one at a time will do. */
 static void room_ahead(struct device_access *a, struct my_mmu_access *arg)
 {
-	unsigned long touched = PAGE_ALIGN(offset_in_page(arg->addr) + arg->len);
+	unsigned long touched = offset_in_page(arg->addr) + arg->len;
 	unsigned long ahead = READ_ONCE(fault_ahead);
 
-	ahead = min3(ahead, touched >> PAGE_SHIFT,
+	ahead = min3(ahead, PAGE_ALIGN(touched) >> PAGE_SHIFT,
 		     (unsigned long)MY_MMU_BATCH_MAX);
 	if (ahead > 1)
 		a->pages = kmalloc_array(ahead, sizeof(*a->pages),

@@ -161,7 +161,7 @@ inline wake_up_all()
 }
 
 /* In two steps, for ZAP_UNLOCKED. */
-inline my_mmu_zap_page(slot)
+inline my_mmu_zap_slot(slot)
 {
 	page = entry[slot];
 	if
@@ -200,7 +200,7 @@ inline my_mmu_zap_range(start, end, free)
 #endif
 		if
 		:: tree[slot] ->
-			my_mmu_zap_page(slot);
+			my_mmu_zap_slot(slot);
 			if
 			:: free && !entry[slot] && !is_pinned(slot) ->
 				__my_mmu_table_remove(slot)

@@ -44,10 +44,12 @@ static char *from_the_pool(void)
 }
 
 /* A test of each kind of memory; @body gets 2 MiB of it, stamped with 1. */
+#define TEST_KIND(name, limit, body, map)				\
+	TEST(name, limit) { fd = attached(); body(map()); }
 #define TEST_KINDS(name, limit, body)					\
-	TEST(name##_of_memory, limit) { fd = attached(); body(map_thp()); } \
-	TEST(name##_of_a_file, limit) { fd = attached(); body(thp_of_file()); } \
-	TEST(name##_of_the_pool, limit) { fd = attached(); body(from_the_pool()); }
+	TEST_KIND(name##_of_memory, limit, body, map_thp)		\
+	TEST_KIND(name##_of_a_file, limit, body, thp_of_file)		\
+	TEST_KIND(name##_of_the_pool, limit, body, from_the_pool)
 
 static char *at(char *p, size_t page)
 {
@@ -57,8 +59,9 @@ static char *at(char *p, size_t page)
 static void populate_in_batches(char *p, size_t pages, uint32_t flags,
 				uint32_t batch)
 {
-	ASSERT_EQ(mmu_populate_batch(fd, p, pages * MMU_PAGE, flags, batch, NULL,
-				     NULL), 0, "populate, %u a batch", batch);
+	ASSERT_EQ(mmu_populate_batch(fd, p, pages * MMU_PAGE, flags, batch,
+				     NULL, NULL), 0, "populate, %u a batch",
+		  batch);
 }
 
 static uint64_t bytes(void)
@@ -574,7 +577,7 @@ TEST_BOTH_MODES(g4_aliases_of_a_block_of_the_pool, 30)
 	aliases_of(make_huge_memfd(1), map_pool_file);
 }
 
-/* Page by page of the first alias, so that the index grows around the blocks. */
+/* Page by page of the first alias: the index grows around the blocks. */
 TEST(g4_index_grows_around_blocks, 30)
 {
 	char *p[ALIASES];
@@ -610,7 +613,7 @@ TEST_KINDS(aged_as_one, 20, aged_as_one)
 
 /*
  * Each page has the mark of the block that it was a part of, and is on the
- * record of the chain, from which the first eviction takes all that others left.
+ * record of the chain, from which the first eviction takes what others left.
  */
 static void split_keeps_what_it_had(char *p)
 {

@@ -70,6 +70,7 @@ TEST_BOTH_MODES(g4_all_that_may_have_the_page_are_asked, 60)
 	others_mirror(shared, own);
 	populate(fd, shared, 1, WRITE);
 	cpu_stamp(own, 1, 1);
+	mmu_evict(fd, own);		/* whoever had the frame */
 	populate(fd, own, 1, WRITE);
 	entries = stats_of(fd).entries;
 	EXPECT_EQ(entries, 2 * (OTHERS + 1), "two in each process");
