@@ -309,6 +309,8 @@ MODULE_PARM_DESC(fault_ahead,
 /**
  * struct device_access - a device reads or writes
  * @buf: a page, between the device and the caller
+ * @to: where the caller wants what the device reads
+ * @bounced: it is in @buf: @to is not in memory just now
  * @offset: in the page that the device is at
  * @len: bytes of that page
  * @left: bytes to the end of the access, those of that page among them
@@ -321,6 +323,8 @@ MODULE_PARM_DESC(fault_ahead,
  */
 struct device_access {
 	void		*buf;
+	void __user	*to;
+	bool		bounced;
 	unsigned int	offset;
 	unsigned int	len;
 	unsigned long	left;
@@ -331,6 +335,17 @@ struct device_access {
 	bool		write;
 	bool		hit;
 };
+
+/*
+ * The lock does not let the caller's memory be faulted in. Where it is there,
+ * one copy will do.
+ */
+static void device_reads(struct device_access *a, const void *from)
+{
+	a->bounced = copy_to_user_nofault(a->to, from, a->len);
+	if (a->bounced)
+		memcpy(a->buf, from, a->len);
+}
 
 static int access_entry(struct my_mmu_table *t, unsigned int slot, void *arg)
 {
@@ -347,7 +362,7 @@ static int access_entry(struct my_mmu_table *t, unsigned int slot, void *arg)
 		memcpy(page + a->offset, a->buf, a->len);
 	} else {
 		kasan_check_read(page + a->offset, a->len);
-		memcpy(a->buf, page + a->offset, a->len);
+		device_reads(a, page + a->offset);
 	}
 	kunmap_local(page);
 	WRITE_ONCE(*at, *at | MY_MMU_ACCESSED);
@@ -416,12 +431,13 @@ static long device_copy(struct my_mmu_dev *dev, struct my_mmu_access *arg,
 		cond_resched();
 		a->left = arg->len - arg->done;
 		a->len = min(a->left, PAGE_SIZE - offset_in_page(address));
-		if (a->write && copy_from_user(a->buf, buf + arg->done, a->len))
+		a->to = buf + arg->done;
+		if (a->write && copy_from_user(a->buf, a->to, a->len))
 			return -EFAULT;
 		err = device_access(dev, address, a, &arg->faults);
 		if (err)
 			return err;
-		if (!a->write && copy_to_user(buf + arg->done, a->buf, a->len))
+		if (a->bounced && copy_to_user(a->to, a->buf, a->len))
 			return -EFAULT;
 		arg->done += a->len;
 	}

@@ -162,6 +162,39 @@ TEST(g10_ahead_after_losing, 20)
 	verify(fd, p, N);
 }
 
+static void reads_into(char *b, char *p)
+{
+	uint64_t done = 0;
+
+	EXPECT_EQ(mmu_read_count(fd, p, b, PAGES(N), &done, NULL), 0, "read");
+	EXPECT_EQ(done, PAGES(N), "to the end");
+	EXPECT_EQ(memcmp(b, p, PAGES(N)), 0, "what is there");
+}
+
+/* No lock may be held while the caller's memory is brought in. */
+TEST(g9_read_into_memory_that_is_not_there, 20)
+{
+	char *p = map_private(N), *b = map_private(N);
+	size_t i;
+
+	fd = attached();
+	cpu_stamp(p, N, 1);
+	reads_into(b, p);		/* never touched */
+	cpu_stamp(p, N, 2);
+	for (i = 0; i < N; i += 3)
+		madvise(b + PAGES(i), MMU_PAGE, MADV_DONTNEED);
+	reads_into(b, p);		/* some of it is there */
+	cpu_stamp(p, N, 3);
+	EXPECT_EQ(mprotect(b, PAGES(N), PROT_READ), 0, "read only");
+	EXPECT_EQ(mmu_read(fd, p, b, PAGES(N)), -EFAULT, "read");
+	EXPECT_EQ(mprotect(b, PAGES(N), PROT_READ | PROT_WRITE), 0, "again");
+	reads_into(b, p);
+	populate(fd, b, N, WRITE);	/* the device has it, too */
+	cpu_stamp(p, N, 4);
+	reads_into(b, p);
+	verify(fd, b, N);
+}
+
 /* The caller's buffer ends before the memory does. */
 TEST(g9_ahead_of_a_bad_buffer, 20)
 {
