@@ -57,7 +57,17 @@ static const char *const modes[] = {
 	[LOOKUP_SNAPSHOT] = "snapshot",
 };
 
+/* Fewer pages do not pay for the way to them. */
+#define SNAPSHOT_MIN	16
+
+static const unsigned int least_pages[] = {
+	[LOOKUP_AUTO] = SNAPSHOT_MIN,
+	[LOOKUP_GUP] = UINT_MAX,
+	[LOOKUP_SNAPSHOT] = 1,
+};
+
 static int mode = LOOKUP_AUTO;
+static unsigned int snapshot_min = SNAPSHOT_MIN;	/* of that mode */
 
 static int set_mode(const char *value, const struct kernel_param *kp)
 {
@@ -66,6 +76,7 @@ static int set_mode(const char *value, const struct kernel_param *kp)
 	if (i < 0)
 		return i;
 	WRITE_ONCE(mode, i);
+	WRITE_ONCE(snapshot_min, least_pages[i]);
 	return 0;
 }
 
@@ -82,9 +93,6 @@ static const struct kernel_param_ops mode_ops = {
 module_param_cb(lookup, &mode_ops, NULL, 0644);
 MODULE_PARM_DESC(lookup,
 		 "how a populate asks the VM: auto (default), gup, snapshot");
-
-/* Fewer pages do not pay for the way to them. */
-#define SNAPSHOT_MIN	16
 
 /**
  * my_mmu_get_pages() - look pages of the caller up, and hold them
@@ -184,8 +192,8 @@ static unsigned long needed(u32 flags)
 }
 
 /*
- * The first page of a huge mapping, which is asked for this page alone: what it
- * says of the first, it says of all. NULL: no such mapping.
+ * Asks for one page. If a huge mapping maps it, returns its first page: the
+ * answer holds for all 512. Otherwise NULL.
  */
 static struct page *first_of_huge(struct mm_struct *mm, unsigned long address,
 				  u32 flags)
@@ -199,7 +207,7 @@ static struct page *first_of_huge(struct mm_struct *mm, unsigned long address,
 	return hmm_pfn_to_page(pfn);
 }
 
-/* All of them, as they are, or none. The pfns are where the pages will be. */
+/* All pages, or none. @pages has the pfns first, and then the pages. */
 static bool each_of_small(struct mm_struct *mm, unsigned long address,
 			  unsigned int npages, u32 flags, struct page **pages)
 {
@@ -235,17 +243,14 @@ static noinline bool snapshot(struct mm_struct *mm, unsigned long address,
 
 static bool try_snapshot(unsigned int npages, u32 flags)
 {
-	int how = READ_ONCE(mode);
-
-	if (!IS_ENABLED(CONFIG_HMM_MIRROR) || flags & MY_MMU_POPULATE_NOFAULT)
-		return false;
-	return how == LOOKUP_SNAPSHOT ||
-	       (how == LOOKUP_AUTO && npages >= SNAPSHOT_MIN);
+	return IS_ENABLED(CONFIG_HMM_MIRROR) &&
+	       npages >= READ_ONCE(snapshot_min) &&
+	       !(flags & MY_MMU_POPULATE_NOFAULT);
 }
 
 /*
- * Pages that get_user_pages_fast() found, and perhaps has just brought in.
- * Memory of hugetlbfs is never mapped otherwise.
+ * Are pages that get_user_pages_fast() found mapped as one? It may have brought
+ * them in just now. Memory of hugetlbfs is never mapped otherwise.
  */
 static noinline bool mapped_huge(struct mm_struct *mm, unsigned long address,
 				 u32 flags, struct page *first)
@@ -259,7 +264,7 @@ static noinline bool mapped_huge(struct mm_struct *mm, unsigned long address,
 	       first_of_huge(mm, address, flags) == first;
 }
 
-/* Neither for a block nor for what a block gives them already. */
+/* A block needs none, nor do pages to which a block already allows as much. */
 static bool wants_slots(struct my_mmu_table *t, struct my_mmu_batch *batch,
 			u32 flags)
 {
@@ -271,7 +276,7 @@ static bool wants_slots(struct my_mmu_table *t, struct my_mmu_batch *batch,
 			  !(block & MY_MMU_WRITE_OK));
 }
 
-/* Slots for pages that have been looked up, or no pages. */
+/* Slots for the batch. Without memory for them, it has no pages either. */
 static noinline void allocate_slots(struct my_mmu_dev *dev,
 				    struct my_mmu_batch *batch)
 {
