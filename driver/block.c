@@ -7,10 +7,10 @@
  * the first page, one link in the reverse index, and no slots. Slots come when
  * pages come one by one, or when one page of a block is to be treated apart.
  *
- * Who loses a part of a block loses all of it. The CPU cannot change a part of
- * a huge mapping either: it splits the mapping first, and the VM announces that
- * for all 2 MiB. Either this comes before the change of the part, or right
- * after its start:
+ * An invalidation of part of a block removes the whole block. The CPU cannot
+ * change part of a huge mapping either: the VM splits the mapping first, and
+ * announces the split for all 2 MiB. It does so before the start for the part
+ * (mprotect, munmap), or right after it:
  *
  *	madvise(MADV_DONTNEED), page 7		device
  *
@@ -22,19 +22,21 @@
  *	clears the pte of page 7
  *	end
  *
- * To split ours as well at the first start would be work for nothing. Where the
- * VM takes part of a huge mapping and leaves it huge after all (it looks at a
- * shared one for MADV_FREE, and lets it be), the device faults once more.
+ * Suppose the first start split our block into 512 entries: the second one
+ * would remove them all. Where the VM changes part of a huge mapping and leaves
+ * it huge after all (it looks at a shared one for MADV_FREE, and lets it be),
+ * the device faults once more.
  *
- * That it is right needs less: whatever happens to a part takes the block. But
- * who finds it gone may have lost page 300 to an invalidation of page 7 that
- * the device has not answered. So a shootdown is of whole tables once there has
- * been a block. (With RMAP_ONLY the announcement of the 2 MiB may have been
- * left to the chain, and does not wait.)
+ * Correctness needs only this: whatever happens to a part removes the block.
+ * One thing follows. An invalidation of page 300 may find nothing because one
+ * of page 7 took the block, and the device has not answered that one yet. So
+ * a shootdown is of whole tables once there has been a block. (With RMAP_ONLY
+ * the announcement of the 2 MiB may have been left to the chain, and does not
+ * wait.)
  *
- * To be given more is another matter: the device may write to one page, because
- * the CPU may, and to read the others. Nobody has announced anything, and no
- * entry may go. The block is split into slots, each with what the block had.
+ * More permission is another matter. The device may write to one page because
+ * the CPU may, and read the others. Nothing has been announced, so no entry may
+ * disappear. The block is split into slots; each gets what the block had.
  */
 /* endregion: block */
 #include <linux/mm.h>
@@ -217,9 +219,10 @@ static void name_each_page(struct my_mmu_batch *batch)
  * @from: the first page of it that has not been entered
  * @write: the device may write
  *
- * Three things may come of it. They have been entered, in one entry. Or @t has
- * slots now: the caller enters them one by one. Or nothing has happened, for
- * want of slots: the populate begins anew, and will bring some.
+ * One of four things happens. The pages become a block, or the block gets the
+ * permission. Or it allows already what is asked, and the pages count as
+ * entered. Or @t has slots now, and the caller enters the pages run by run. Or
+ * it has none and the batch brings none: the populate starts again.
  *
  * Context: any; the locks that protect @t's entries and the shard of that page
  * are held.

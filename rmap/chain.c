@@ -22,7 +22,7 @@
  *	lock
  *	  make mapping, set bit
  *	unlock
- *	                                callback: lock, finds mapping, unlock
+ *	                                callback: lock, zaps mapping, unlock
  *
  * leaves a bit without a mapping, which costs one idle walk later, and
  *
