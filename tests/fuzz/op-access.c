@@ -178,13 +178,23 @@ static void look_after(struct self *me, const struct call *c, uint64_t limit)
 	}
 }
 
-/* A write that failed may have made a copy of the page where it did. */
-static void settle_after(struct self *me, const struct call *c, uint64_t done)
+/*
+ * A write that failed may have made copies of the page where it did, and of
+ * those that it would have come to.
+ */
+static void settle_after(struct self *me, const struct call *c, uint64_t done,
+			 uint64_t limit)
 {
-	int i = page_index(c->arg[0] + done);
+	uint64_t addr;
+	int i;
 
-	if (world->seq.serial && i >= 0)
-		settle(me, i);
+	do {
+		addr = c->arg[0] + done;
+		i = page_index(addr);
+		if (world->seq.serial && i >= 0)
+			settle(me, i);
+		done += MMU_PAGE - addr % MMU_PAGE;
+	} while (done < limit);
 }
 
 static void check_done(struct self *me, const struct call *c, long ret,
@@ -228,13 +238,19 @@ static struct legal legal_access(struct self *me, const struct call *c,
 	return l;
 }
 
+/* A fault populates no more than the pages of the access. */
+static uint64_t pages_of(uint64_t addr, uint64_t len)
+{
+	return (addr % MMU_PAGE + len + MMU_PAGE - 1) / MMU_PAGE;
+}
+
 static void check_access(struct self *me, const struct call *c, long ret,
 			 const struct my_mmu_access *a, const struct access *x)
 {
 	same(me, a->addr == c->arg[0] && a->len == c->arg[1] &&
 	     a->buf == (uintptr_t)x->at, "an input was changed");
 	check_done(me, c, ret, a->done, x->limit, x->room);
-	me->delta.populated = a->faults;
+	me->delta.populated = a->faults ? pages_of(c->arg[0], c->arg[1]) : 0;
 	me->delta.reads = x->write ? 0 : a->done;
 	me->delta.writes = x->write ? a->done : 0;
 	if (no_handle(ret) || ret == -EINVAL)
@@ -249,7 +265,7 @@ static void check_access(struct self *me, const struct call *c, long ret,
 		check_junk(me, x->at + a->done, x->at + a->done +
 			   (x->room - a->done < 64 ? x->room - a->done : 64));
 	if (ret && x->write && !no_handle(ret) && ret != -EINVAL)
-		settle_after(me, c, a->done);
+		settle_after(me, c, a->done, x->limit);
 }
 
 static void run_access(struct self *me, const struct call *c,
