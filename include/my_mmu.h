@@ -302,15 +302,25 @@ static inline struct my_mmu_table *my_mmu_table_find(struct my_mmu_dev *dev,
 	return p;
 }
 
+/* Does a range that ends at @end go beyond the leaf table of @address? */
+static inline bool my_mmu_goes_on(unsigned long address, unsigned long end)
+{
+	return (address | (MY_MMU_TABLE_SIZE - 1)) < end - 1;
+}
+
 /* Likewise, or the next one of a range; out: an address in it. Under RCU. */
 static inline struct my_mmu_table *my_mmu_table_from(struct my_mmu_dev *dev,
 						     unsigned long *address,
 						     unsigned long end)
 {
+	struct my_mmu_table *t;
+
 	if (*address >= end)
 		return NULL;
-	return my_mmu_table_find(dev, *address) ?:
-	       my_mmu_table_next(dev, address, end);
+	t = my_mmu_table_find(dev, *address);
+	if (t || !my_mmu_goes_on(*address, end))
+		return t;
+	return my_mmu_table_next(dev, address, end);
 }
 
 /*
@@ -321,12 +331,6 @@ static inline struct my_mmu_table *my_mmu_table_from(struct my_mmu_dev *dev,
 	for (address = (start);						\
 	     (t = my_mmu_table_from(dev, &(address), end));		\
 	     address = (address | (MY_MMU_TABLE_SIZE - 1)) + 1)
-
-/* Does a range that ends at @end go beyond the leaf table of @address? */
-static inline bool my_mmu_goes_on(unsigned long address, unsigned long end)
-{
-	return (address | (MY_MMU_TABLE_SIZE - 1)) < end - 1;
-}
 
 /* May change until the lock is held that protects @t. */
 static inline bool my_mmu_has_slots(struct my_mmu_table *t)
