@@ -14,6 +14,7 @@
 
 #define ALL	(MMU_HUGE / MMU_PAGE)
 #define N	64
+/* N pages in one leaf table are one batch: map_tables(1) */
 #define AHEAD	"/sys/module/my_mmu_driver/parameters/fault_ahead"
 
 static int fd;
@@ -90,7 +91,7 @@ TEST(g10_ahead_as_far_as_allowed, 20)
 	char *p;
 
 	fd = attached();
-	p = map_private(N);
+	p = map_tables(1);
 	cpu_stamp(p, N, 1);
 	for (i = 0; i < sizeof(ahead) / sizeof(*ahead); i++) {
 		ASSERT_EQ(write_file(AHEAD, "%u", ahead[i]), 0, "fault_ahead");
@@ -107,7 +108,7 @@ TEST(g10_ahead_as_far_as_allowed, 20)
 TEST(g9_ahead_to_a_hole, 20)
 {
 	uint64_t done = 0, faults = 0;
-	char *p = map_private(N);
+	char *p = map_tables(1);
 
 	fd = attached();
 	cpu_stamp(p, N, 1);
@@ -128,7 +129,7 @@ TEST(g9_ahead_to_a_hole, 20)
 TEST(g3_ahead_for_writing, 20)
 {
 	uint64_t faults = 99;
-	char *p = map_private(N);
+	char *p = map_tables(1);
 
 	fd = attached();
 	cpu_stamp(p, N, 1);
@@ -151,7 +152,7 @@ TEST(g10_ahead_after_losing, 20)
 
 	tp_need();
 	fd = attached();
-	p = map_private(N);
+	p = map_tables(1);
 	cpu_stamp(p, N, 1);
 	before = stats_of(fd);
 	tp_tell("populate_lookup", "fail 3");

@@ -173,7 +173,7 @@ TEST(access_of_any_alignment, 20)
 TEST(access_faults_once, 20)
 {
 	int fd = attached();
-	char *p = map_private(N);
+	char *p = map_tables(1);
 	static char buf[N * 4096];
 	uint64_t faults = 99;
 

@@ -147,7 +147,7 @@ static int call_with_signal(struct late_call *c, void *arg, size_t len)
 TEST(g10_signal_pending_in_a_call, 20)
 {
 	int fd = attached();
-	char *p = map_private(N), *buf = map_private(N);
+	char *p = map_tables(1), *buf = map_private(N);
 	struct my_mmu_populate pop = {
 		.addr = (uintptr_t)p, .len = N * MMU_PAGE, .flags = WRITE,
 	}, floor = pop;
