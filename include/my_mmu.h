@@ -308,7 +308,7 @@ static inline bool my_mmu_goes_on(unsigned long address, unsigned long end)
 	return (address | (MY_MMU_TABLE_SIZE - 1)) < end - 1;
 }
 
-/* Likewise, or the next one of a range; out: an address in it. Under RCU. */
+/* The first leaf table of a range; out: an address in it. Under RCU. */
 static inline struct my_mmu_table *my_mmu_table_from(struct my_mmu_dev *dev,
 						     unsigned long *address,
 						     unsigned long end)

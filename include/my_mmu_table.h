@@ -27,6 +27,21 @@ static inline bool my_mmu_folio_has_rmap(struct folio *folio)
 	return READ_ONCE(folio->mapping);
 }
 
+/* Of a page that is to be entered or found */
+static inline struct my_mmu_shard *my_mmu_page_shard(struct my_mmu_dev *dev,
+						     struct page *page)
+{
+	return my_mmu_shard(dev, page_to_pfn(page));
+}
+
+/* Of an entry that is there */
+static inline struct my_mmu_shard *
+__my_mmu_slot_shard(struct my_mmu_dev *dev, struct my_mmu_table *t,
+		    unsigned int slot)
+{
+	return my_mmu_shard(dev, my_mmu_entry_pfn(__my_mmu_entry(t, slot)));
+}
+
 static inline u32 my_mmu_run_hash(unsigned long pfn)
 {
 	return hash_64(pfn >> MY_MMU_RUN_SHIFT, 32);

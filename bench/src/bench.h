@@ -172,7 +172,6 @@ int device_read_setup(struct space *s, const struct cell *c);
 int device_read_run(struct space *s, const struct cell *c);
 bool have_test_hmm(void);
 int read_beside_hmm_setup(struct space *s, const struct cell *c);
-int read_beside_hmm_run(struct space *s, const struct cell *c);
 
 /* group.c */
 int run_group(const struct params *p, const struct scenario *sc,

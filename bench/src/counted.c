@@ -249,8 +249,3 @@ int read_beside_hmm_setup(struct space *s, const struct cell *c)
 	s->fd = open(HMM_DEVICE, O_RDWR | O_CLOEXEC);
 	return s->fd < 0 ? fail(s, HMM_DEVICE ": %s", strerror(errno)) : 0;
 }
-
-int read_beside_hmm_run(struct space *s, const struct cell *c)
-{
-	return counted_run(s, c, read_worker);
-}

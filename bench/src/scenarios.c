@@ -92,7 +92,7 @@ const struct scenario scenarios[] = {
 		.possible = have_test_hmm,
 		.which = ENDS,
 		.setup = read_beside_hmm_setup,
-		.run = read_beside_hmm_run,
+		.run = device_read_run,
 	},
 };
 

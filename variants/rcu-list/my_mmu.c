@@ -181,19 +181,6 @@ static struct my_mmu *to_my_mmu(struct my_mmu_dev *dev)
 	return container_of(dev, struct my_mmu, dev);
 }
 
-static struct my_mmu_shard *my_mmu_page_shard(struct my_mmu *m,
-					      struct page *page)
-{
-	return my_mmu_shard(&m->dev, page_to_pfn(page));
-}
-
-static struct my_mmu_shard *my_mmu_slot_shard(struct my_mmu *m,
-					      struct my_mmu_table *t,
-					      unsigned int slot)
-{
-	return my_mmu_shard(&m->dev, my_mmu_entry_pfn(__my_mmu_entry(t, slot)));
-}
-
 static long my_mmu_insert_pages(struct my_mmu *m, struct my_mmu_table *t,
 				unsigned long start, struct my_mmu_batch *batch,
 				bool write)
@@ -204,7 +191,7 @@ static long my_mmu_insert_pages(struct my_mmu *m, struct my_mmu_table *t,
 
 	lockdep_assert_held(&t->lock);
 	while (i < batch->npages && n) {
-		shard = my_mmu_page_shard(m, batch->pages[i]);
+		shard = my_mmu_page_shard(&m->dev, batch->pages[i]);
 		my_mmu_spin_lock(&shard->lock);
 		n = shard->evicting ? 0 :
 		    __my_mmu_enter(&m->dev, shard, t, start, batch, i, write);
@@ -229,7 +216,7 @@ static unsigned long my_mmu_zap_table(struct my_mmu *m, struct my_mmu_table *t,
 			slot++;
 			continue;
 		}
-		shard = my_mmu_slot_shard(m, t, slot);
+		shard = __my_mmu_slot_shard(&m->dev, t, slot);
 		my_mmu_spin_lock(&shard->lock);
 		zapped += __my_mmu_zap_run(&m->dev, shard, t, &slot, limit);
 		spin_unlock(&shard->lock);
@@ -822,7 +809,7 @@ static void my_mmu_detach(struct my_mmu_dev *dev)
  */
 static unsigned long my_mmu_find_addr(struct my_mmu *m, struct page *page)
 {
-	struct my_mmu_shard *shard = my_mmu_page_shard(m, page);
+	struct my_mmu_shard *shard = my_mmu_page_shard(&m->dev, page);
 	unsigned long address;
 
 	my_mmu_spin_lock(&shard->lock);
@@ -835,7 +822,7 @@ static unsigned long my_mmu_find_addr(struct my_mmu *m, struct page *page)
 static unsigned long my_mmu_zap_addr(struct my_mmu *m, unsigned long address,
 				     struct page *page)
 {
-	struct my_mmu_shard *shard = my_mmu_page_shard(m, page);
+	struct my_mmu_shard *shard = my_mmu_page_shard(&m->dev, page);
 	struct my_mmu_table *t;
 	unsigned long zapped = 0;
 	unsigned int slot;
@@ -874,7 +861,7 @@ static void __my_mmu_hold_off(struct my_mmu_shard *shard, int by)
  */
 static void my_mmu_hold_off(struct my_mmu *m, struct page *page, int by)
 {
-	struct my_mmu_shard *shard = my_mmu_page_shard(m, page);
+	struct my_mmu_shard *shard = my_mmu_page_shard(&m->dev, page);
 
 	my_mmu_spin_lock(&shard->lock);
 	__my_mmu_hold_off(shard, by);

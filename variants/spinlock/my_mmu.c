@@ -119,19 +119,6 @@ static struct my_mmu *to_my_mmu(struct my_mmu_dev *dev)
 	return container_of(dev, struct my_mmu, dev);
 }
 
-static struct my_mmu_shard *my_mmu_page_shard(struct my_mmu *m,
-					      struct page *page)
-{
-	return my_mmu_shard(&m->dev, page_to_pfn(page));
-}
-
-static struct my_mmu_shard *my_mmu_slot_shard(struct my_mmu *m,
-					      struct my_mmu_table *t,
-					      unsigned int slot)
-{
-	return my_mmu_shard(&m->dev, my_mmu_entry_pfn(__my_mmu_entry(t, slot)));
-}
-
 static long my_mmu_insert_pages(struct my_mmu *m, struct my_mmu_table *t,
 				unsigned long start, struct my_mmu_batch *batch,
 				bool write)
@@ -142,7 +129,7 @@ static long my_mmu_insert_pages(struct my_mmu *m, struct my_mmu_table *t,
 
 	lockdep_assert_held(&m->lock);
 	while (i < batch->npages && n) {
-		shard = my_mmu_page_shard(m, batch->pages[i]);
+		shard = my_mmu_page_shard(&m->dev, batch->pages[i]);
 		n = __my_mmu_enter(&m->dev, shard, t, start, batch, i, write);
 		i += n;
 	}
@@ -164,7 +151,7 @@ static unsigned long my_mmu_zap_table(struct my_mmu *m, struct my_mmu_table *t,
 			slot++;
 			continue;
 		}
-		shard = my_mmu_slot_shard(m, t, slot);
+		shard = __my_mmu_slot_shard(&m->dev, t, slot);
 		zapped += __my_mmu_zap_run(&m->dev, shard, t, &slot, limit);
 	}
 	my_mmu_count_n(zapped_pages, zapped);
