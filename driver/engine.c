@@ -93,7 +93,7 @@ void my_mmu_shootdown_begin_page(struct my_mmu_dev *dev,
 }
 EXPORT_SYMBOL_GPL(my_mmu_shootdown_begin_page);
 
-/* Two of pages are of two pages: the folio's lock sees to that. */
+/* Two shootdowns by page are of two pages: the folio's lock sees to that. */
 static bool may_have_zapped(const struct my_mmu_shootdown *other,
 			    const struct my_mmu_shootdown *s)
 {
@@ -102,10 +102,11 @@ static bool may_have_zapped(const struct my_mmu_shootdown *other,
 }
 
 /*
- * What @s found gone may have been zapped by somebody who is still waiting for
- * the answer. Where nothing is left to the rmap chain, the VM has announced
- * each address of a page that it takes: who waits for these need not wait for
- * the page. Who has zapped nothing is nobody to wait for: he leaves the list.
+ * Entries that @s found gone may have been zapped by a task that still waits
+ * for the answer. Where nothing is left to the rmap chain, the VM has
+ * announced each address of a page that it takes, and these waits make one for
+ * the page needless. A shootdown that zapped nothing leaves the list:
+ * no other need wait for it.
  */
 static bool overtakes_another(struct my_mmu_dev *dev,
 			      struct my_mmu_shootdown *s)
@@ -140,8 +141,8 @@ static void wait_for_answer(unsigned int us, bool blockable)
  * my_mmu_shootdown() - wait until the device has answered
  * @dev: external MMU
  * @s: begun before the zap
- * @zapped: entries that were removed; if none, it is waited only if somebody
- *	else may have zapped the same addresses and has no answer yet
+ * @zapped: entries that were removed; if none, this waits only if another task
+ *	may have zapped the same addresses and has no answer yet
  * @blockable: the caller may sleep
  *
  * Context: may sleep if @blockable; else polls the device.
@@ -192,8 +193,11 @@ static long populate_batch(struct my_mmu_dev *dev, unsigned long address,
 static long floor_batch(struct my_mmu_dev *dev, unsigned long address,
 			unsigned int npages, u32 flags, struct page **pages)
 {
-	long got = my_mmu_get_pages(address, npages, flags, pages);
+	long got;
 
+	if (flags & MY_MMU_FLOOR_LOOKUP)
+		return my_mmu_lookup_only(address, npages, flags, pages);
+	got = my_mmu_get_pages(address, npages, flags, pages);
 	my_mmu_put_pages(pages, got);
 	return got;
 }
@@ -371,10 +375,10 @@ static int access_entry(struct my_mmu_table *t, unsigned int slot, void *arg)
 }
 
 /*
- * Who misses on one page of an access will miss on the next: what is left of it
- * is populated at once, as far as the leaf table goes. A batch that lost
- * against an invalidation is tried again with half the pages, as in
- * populate_range().
+ * A device that misses on one page of an access will miss on the next:
+ * populate the rest of the access at once, as far as the leaf table goes. A
+ * batch that lost against an invalidation is tried again with half the pages,
+ * as in populate_range().
  */
 static long device_fault(struct my_mmu_dev *dev, unsigned long address,
 			 struct device_access *a)
@@ -516,12 +520,12 @@ u64 my_mmu_engine_query(struct my_mmu_dev *dev, unsigned long address)
 
 /*
  * Verify. The first look at an entry is under its lock, where only
- * get_user_pages_fast_only() can be asked. The lock keeps an invalidation
- * that must zap this entry from coming to its end, so the answer is exact
- * even while the address space changes. That function has nothing to say of
- * some good mappings (the zero page, and what a protection key forbids the
- * caller), so an entry that it does not confirm is a suspect, to be looked at
- * again without the lock: guilty only if entry and table have not changed
+ * get_user_pages_fast_only() can be asked. The lock keeps an invalidation that
+ * must zap this entry from coming to its end, so the answer is exact even
+ * while the address space changes. But that function says nothing of some good
+ * mappings (the zero page, and pages that a protection key forbids the
+ * caller). So an entry that it does not confirm is a suspect. Look at it again
+ * without the lock; it is guilty only if entry and table have not changed
  * meanwhile.
  */
 #define SUSPECTS	16
@@ -568,11 +572,11 @@ static int verify_entry(struct my_mmu_table *t, unsigned int slot, void *arg)
 }
 
 /*
- * The lookup's own answer. Asked as for another process: what the thread's
- * protection keys forbid it at the moment is of no account to the device.
- * Where the lookup would fault a missing page in, and call it right, only the
- * fast one is asked, unless it is the key that keeps it from answering. (Then,
- * on 6.1, a wrong entry of a hugetlb page may come true by being asked about.)
+ * The lookup's own answer. Ask as if for another process: the protection keys
+ * that the thread has at the moment do not matter to the device. Where the
+ * lookup would fault a missing page in, and call it right, ask only the fast
+ * one, unless a key keeps that from answering. (Then, on 6.1, a wrong entry of
+ * a hugetlb page may come true by being asked about.)
  */
 static bool lookup_names(struct vm_area_struct *vma, struct suspect *s,
 			 unsigned int foll)
@@ -594,12 +598,12 @@ static bool lookup_names(struct vm_area_struct *vma, struct suspect *s,
 }
 
 /*
- * Does the CPU reach the suspect's page, in the way that the entry allows?
- * May sleep. A lookup for writing wants a pte that is writable: that is the
- * question. One for reading wants VM_READ, which is another one: x86 and arm64
- * read what they may write. So it is forced past that, and past nothing else,
- * for the VMA has been asked. (Forced alone, it would find the pages behind
- * PROT_NONE.)
+ * Does the CPU reach the suspect's page, in the way that the entry allows? May
+ * sleep. A lookup for writing wants a pte that is writable: that is the
+ * question. A lookup for reading wants VM_READ, which is another question: x86
+ * and arm64 read what they may write. So it is forced past that, and past
+ * nothing else, for the VMA has been asked. (Forced alone, it would find the
+ * pages behind PROT_NONE.)
  */
 static bool cpu_reaches(struct mm_struct *mm, struct suspect *s, bool write)
 {
@@ -650,8 +654,8 @@ static void count_bad(struct verify *v, u64 *counter, unsigned long address)
 /*
  * munmap() takes the mapping away with the lock held for writing, and the ptes
  * later, with it held for reading: in between, the CPU still reaches the page
- * and only the lookup does not. Let it come to its invalidation. Not for what
- * is unsettled: reclaim may hold the lock for reading around its chain.
+ * and only the lookup does not. Let it come to its invalidation. Not for an
+ * unsettled entry: reclaim may hold the lock for reading around its chain.
  */
 static void let_munmap_finish(struct mm_struct *mm)
 {

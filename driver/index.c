@@ -12,8 +12,8 @@
  * A shard that grows gets four times the buckets, so that it has 1.25 to 5
  * entries for each: 4 bytes of link and 0.8 to 3.2 of bucket per page, beside
  * the entry's 8. Pages of the same 2 MiB are in one shard, so that few pages
- * fill the shards unequally: what is expected is spread evenly, and who gets
- * more grows once more.
+ * fill the shards unequally: the expected pages are spread evenly, and a shard
+ * that gets more grows once more.
  */
 #include <linux/log2.h>
 #include <linux/mm.h>
@@ -77,7 +77,7 @@ void my_mmu_index_init(struct my_mmu_dev *dev)
 
 /**
  * my_mmu_index_destroy() - free what a reverse index still holds
- * @dev: external MMU without entries, out of everybody's reach
+ * @dev: external MMU without entries, which no task can reach any more
  *
  * Context: any.
  */
@@ -122,8 +122,8 @@ static bool is_entry_of(u32 link, unsigned long pfn, bool block)
 }
 
 /*
- * Who zaps the aliases of a page asks for one after the other, and would pass
- * by those of another page each time.
+ * A zap of a page's aliases asks for one after the other, and would pass by
+ * those of another page each time.
  */
 static void bring_to_front(u32 *bucket, unsigned long pfn, bool block)
 {
@@ -205,8 +205,8 @@ static bool crowded(struct my_mmu_shard *shard, unsigned long entries)
 }
 
 /*
- * What an empty shard keeps, this one may keep as well; but not what was for
- * pages that came as blocks.
+ * This shard may keep as many as an empty one keeps; but not those that were
+ * for pages that came as blocks.
  */
 static bool roomy(struct my_mmu_shard *shard, unsigned long entries)
 {

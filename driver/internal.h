@@ -10,7 +10,6 @@
 /* What exists now, over all external MMUs. */
 extern atomic_long_t my_mmu_nr_mmus;
 extern atomic_long_t my_mmu_nr_tables;
-extern atomic_long_t my_mmu_nr_bytes;
 
 void my_mmu_tables_exit(void);
 
@@ -24,6 +23,8 @@ void my_mmu_index_expect(struct my_mmu_dev *dev, long npages);
 
 long my_mmu_get_pages(unsigned long address, unsigned int npages, u32 flags,
 		      struct page **pages);
+long my_mmu_lookup_only(unsigned long address, unsigned int npages, u32 flags,
+			struct page **pages);
 
 /*
  * engine.c. @dev is attached to current->mm; the caller holds off detach.

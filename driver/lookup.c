@@ -2,18 +2,19 @@
 /*
  * Which pages does the CPU page table name?
  *
- * Two ways to ask. get_user_pages_fast() knows all there is to know, faults in
- * what is missing and takes a reference on each page, which the populate drops
- * again a moment later. hmm_range_fault(), told to fault nothing in, reads what
- * is there and takes no references: half the work, if all of it is there.
+ * Of two ways to ask, get_user_pages_fast() knows all there is to know. It
+ * faults in missing pages and takes a reference on each page, which the
+ * populate drops again a moment later. The other is hmm_range_fault(). Told to
+ * fault nothing in, it reads what is there and takes no references: half the
+ * work, if all is there.
  */
 
 /* region: no-reference */
 /*
  * Why no reference is needed. A page that a mapping names is not freed while
- * the mapping is there, and who takes the mapping away tells the notifier
- * first. A populate looks at nothing but the number of the page until it has
- * the lock that every zap needs, and knows that none has run since:
+ * the mapping is there, and a task that takes the mapping away tells the
+ * notifier first. A populate looks at nothing but the number of the page until
+ * it has the lock that every zap needs, and knows that none has run since:
  *
  *	populate			munmap, reclaim, migration
  *
@@ -29,12 +30,12 @@
  *					clears the pte; frees P
  *
  * If the start comes first, the populate finds it on record, or the sequence
- * moved when it has ended, and never looks at P. What is left to the rmap
- * chain (RMAP_ONLY) is on record from start to end as well, and the page is
- * locked, and referenced by whoever reclaims it, until the chain has run.
+ * moved when it has ended, and never looks at P. An invalidation that is left
+ * to the rmap chain (RMAP_ONLY) is on record from start to end as well, and
+ * reclaim keeps the page locked and referenced until the chain has run.
  *
- * Pages that nobody may touch are kept out by their mapping, not by looking at
- * them: see may_snapshot().
+ * Some pages must not be touched at all. Their mapping keeps them out, not a
+ * look at them: see may_snapshot().
  */
 /* endregion: no-reference */
 #include <linux/fs.h>
@@ -104,9 +105,10 @@ MODULE_PARM_DESC(lookup,
  * As if the CPU went there: a hint of NUMA balancing on the way is taken, or
  * the page would never come nearer.
  *
- * With %MY_MMU_POPULATE_NOFAULT the page tables are read and nothing else is
- * done. FOLL_NOFAULT would not do: until 6.6, the lookup in hugetlb memory does
- * not know it, and it takes the mmap_lock, for which the process would wait.
+ * With %MY_MMU_POPULATE_NOFAULT this reads the page tables and does nothing
+ * else. FOLL_NOFAULT would not do: until 6.6, the lookup in hugetlb memory
+ * does not know it, and it takes the mmap_lock, for which the process would
+ * wait.
  *
  * Context: may sleep, except with %MY_MMU_POPULATE_NOFAULT.
  * Return: how many were found, up to the first one that was not; or -errno.
@@ -139,11 +141,11 @@ EXPORT_SYMBOL_GPL(my_mmu_put_pages);
 /*
  * Nothing but anonymous memory and the page cache. The kernel itself must not
  * touch what a driver has mapped, nor secretmem, which has no place in the
- * kernel's own map; get_user_pages_fast() knows these. It is also asked about
- * files that cannot be written back (some of them are devices), but for shared
- * memory; about DAX, where the page is the disk; and about hugetlbfs, whose
- * ptes are read under a lock that can be waited for. What a protection key
- * guards is to be asked with the thread's keys.
+ * kernel's own map; get_user_pages_fast() knows these. It also looks up files
+ * that cannot be written back (some of them are devices), but for shared
+ * memory. DAX goes there as well, where the page is the disk, and hugetlbfs,
+ * whose ptes are read under a lock that can be waited for. Memory under a
+ * protection key is looked up with the thread's keys.
  */
 static bool may_snapshot(struct vm_area_struct *vma)
 {
@@ -287,6 +289,39 @@ static noinline void allocate_slots(struct my_mmu_dev *dev,
 	batch->npages = -ENOMEM;
 }
 
+static __always_inline void look_up(struct mm_struct *mm, unsigned long address,
+				    unsigned int npages, u32 flags,
+				    struct my_mmu_batch *batch)
+{
+	if (try_snapshot(npages, flags) &&
+	    snapshot(mm, address, npages, flags, batch))
+		return;
+	batch->npages = my_mmu_get_pages(address, npages, flags, batch->pages);
+	batch->held = true;
+	if (batch->npages == MY_MMU_TABLE_SLOTS)
+		batch->block = mapped_huge(mm, address, flags, batch->pages[0]);
+}
+
+/**
+ * my_mmu_lookup_only() - look up as a populate does, and forget it
+ * @address: of the first one
+ * @npages: how many; all in one leaf table
+ * @flags: MY_MMU_POPULATE_*
+ * @pages: room for as many pointers
+ *
+ * Context: may sleep.
+ * Return: how many were found, up to the first one that was not; or -errno.
+ */
+long my_mmu_lookup_only(unsigned long address, unsigned int npages, u32 flags,
+			struct page **pages)
+{
+	struct my_mmu_batch batch = { .pages = pages };
+
+	look_up(current->mm, address, npages, flags, &batch);
+	my_mmu_batch_done(&batch);
+	return batch.npages;
+}
+
 /**
  * my_mmu_lookup() - which pages does the CPU page table name?
  * @dev: external MMU of current->mm
@@ -303,15 +338,7 @@ void my_mmu_lookup(struct my_mmu_dev *dev, struct my_mmu_table *t,
 		   unsigned long address, unsigned int npages, u32 flags,
 		   struct my_mmu_batch *batch)
 {
-	if (!try_snapshot(npages, flags) ||
-	    !snapshot(dev->mm, address, npages, flags, batch)) {
-		batch->npages = my_mmu_get_pages(address, npages, flags,
-						 batch->pages);
-		batch->held = true;
-		if (batch->npages == MY_MMU_TABLE_SLOTS)
-			batch->block = mapped_huge(dev->mm, address, flags,
-						   batch->pages[0]);
-	}
+	look_up(dev->mm, address, npages, flags, batch);
 	if (!my_mmu_has_slots(t) && batch->npages > 0 &&
 	    wants_slots(t, batch, flags))
 		allocate_slots(dev, batch);

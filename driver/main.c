@@ -11,6 +11,7 @@
 #include <linux/debugfs.h>
 #include <linux/delay.h>
 #include <linux/fs.h>
+#include <linux/ktime.h>
 #include <linux/miscdevice.h>
 #include <linux/mm.h>
 #include <linux/module.h>
@@ -47,6 +48,31 @@ EXPORT_PER_CPU_SYMBOL_GPL(my_mmu_counters);
 atomic_long_t my_mmu_nr_mmus = ATOMIC_LONG_INIT(0);
 atomic_long_t my_mmu_nr_tables = ATOMIC_LONG_INIT(0);
 atomic_long_t my_mmu_nr_bytes = ATOMIC_LONG_INIT(0);
+EXPORT_SYMBOL_GPL(my_mmu_nr_bytes);
+
+/**
+ * my_mmu_spin_lock_wait() - the slow path of my_mmu_spin_lock()
+ * @lock: it has just been found taken
+ * @name: what the caller calls it, a "&" before it or not
+ *
+ * The event comes with the lock held, so that tracing makes others wait longer.
+ *
+ * Context: any that may take @lock.
+ */
+void my_mmu_spin_lock_wait(spinlock_t *lock, const char *name)
+	__acquires(lock)
+{
+	u64 since = 0;
+
+	my_mmu_count(contended);
+	if (trace_my_mmu_lock_wait_enabled())
+		since = ktime_get_ns();
+	spin_lock(lock);
+	if (since)
+		trace_my_mmu_lock_wait(name + (*name == '&'),
+				       ktime_get_ns() - since);
+}
+EXPORT_SYMBOL_GPL(my_mmu_spin_lock_wait);
 
 static struct dentry *stats_file, *variants_file;
 
@@ -121,7 +147,7 @@ EXPORT_SYMBOL_GPL(my_mmu_register_variant);
 
 /**
  * my_mmu_unregister_variant() - withdraw a locking strategy
- * @variant: a registered one; nobody is attached, since that holds a
+ * @variant: a registered one; no file is attached, since that holds a
  *	reference to its module
  *
  * Returns when the last external MMU of the variant has been freed. That
@@ -144,8 +170,8 @@ EXPORT_SYMBOL_GPL(my_mmu_unregister_variant);
 /*
  * Open files
  *
- * A call that uses what the file is attached to counts itself as a user, and
- * then may wait for as long as user space lets it: a fault handler may have to
+ * A call that uses what the file is attached to counts itself as a user. Then
+ * it may wait for as long as user space lets it: a fault handler may have to
  * use the same file before it resolves the fault. No lock is held meanwhile.
  * DETACH turns newcomers away and waits for the users that are inside:
  *
@@ -411,12 +437,13 @@ static long ioctl_detach(struct my_mmu_file *f, void *arg)
 	return 0;
 }
 
-static int check_populate(struct my_mmu_populate *a)
+#define POPULATE_FLAGS	(MY_MMU_POPULATE_WRITE | MY_MMU_POPULATE_NOFAULT)
+
+static int check_populate(struct my_mmu_populate *a, u32 flags)
 {
 	a->populated = 0;
 	a->retries = 0;
-	if (a->flags & ~(MY_MMU_POPULATE_WRITE | MY_MMU_POPULATE_NOFAULT) ||
-	    a->batch > MY_MMU_BATCH_MAX)
+	if (a->flags & ~flags || a->batch > MY_MMU_BATCH_MAX)
 		return -EINVAL;
 	return check_pages(a->addr, a->len);
 }
@@ -428,12 +455,14 @@ static long do_populate(struct my_mmu_dev *dev, void *arg)
 
 static long ioctl_populate(struct my_mmu_file *f, void *arg)
 {
-	return check_populate(arg) ?: with_attached(f, do_populate, arg);
+	return check_populate(arg, POPULATE_FLAGS) ?:
+	       with_attached(f, do_populate, arg);
 }
 
 static long ioctl_gup_floor(struct my_mmu_file *f, void *arg)
 {
-	return check_populate(arg) ?: my_mmu_engine_floor(arg);
+	return check_populate(arg, POPULATE_FLAGS | MY_MMU_FLOOR_LOOKUP) ?:
+	       my_mmu_engine_floor(arg);
 }
 
 static int check_access(struct my_mmu_access *a)

@@ -2,19 +2,19 @@
 /*
  * Device page table
  *
- * Leaf tables, each with the 512 entries of 2 MiB (or with one for all of them:
- * block.c), under directories of 512 pointers. Look-ups in the directories go
- * under RCU, and dev->tables_lock orders those who insert and remove tables.
- * What a table holds is the variant's to lock.
+ * Leaf tables, each with the 512 entries of 2 MiB (or with one for all of
+ * them: block.c), under directories of 512 pointers. Look-ups in the
+ * directories go under RCU, and dev->tables_lock orders those who insert and
+ * remove tables. Entries are the variant's to lock.
  */
 
 /* region: dirty */
 /*
  * A page that is entered with write permission is marked dirty at once: the
- * device sets no dirty bit that anybody would collect later. This loses no
- * write. The VM cleans a page only after it has told the range notifier, or
- * the rmap chain, that zaps the entry, and the device's next write marks the
- * page dirty again.
+ * device sets no dirty bit that could be collected later. This loses no write.
+ * The VM cleans a page only after it has told the range notifier, or the rmap
+ * chain, that zaps the entry, and the device's next write marks the page dirty
+ * again.
  *
  * set_page_dirty() wants truncation kept away: a page that has left its file
  * must not become dirty. Its callers hold the folio's lock, or a pte lock with
@@ -34,8 +34,8 @@
  *					out of the file
  *
  * If the start comes first, the populate sees it and does not enter the page.
- * What is left to the rmap chain is no truncation; there the folio's lock is
- * held, and the VM looks for dirt after the chain has zapped the entry.
+ * A page left to the rmap chain is not being truncated; the VM holds the
+ * folio's lock there, and looks for dirt after the chain has zapped the entry.
  *
  * Source: drivers/infiniband/core/umem_odp.c relies on its umem_mutex in the
  * same way.
@@ -325,7 +325,36 @@ int my_mmu_table_create(struct my_mmu_dev *dev, unsigned long address)
 EXPORT_SYMBOL_GPL(my_mmu_table_create);
 
 /**
- * __my_mmu_table_remove() - take an empty leaf table out of the tree
+ * __my_mmu_table_unlink() - take an empty leaf table out of the tree
+ * @dev: external MMU
+ * @t: its table; no entries, no pins
+ *
+ * Context: any; the lock that protects @t is held. @t stays allocated until
+ * the caller gives it to my_mmu_table_release().
+ */
+void __my_mmu_table_unlink(struct my_mmu_dev *dev, struct my_mmu_table *t)
+{
+	WRITE_ONCE(t->dead, true);
+	spin_lock(&dev->tables_lock);
+	__remove(dev, t->base);
+	spin_unlock(&dev->tables_lock);
+}
+EXPORT_SYMBOL_GPL(__my_mmu_table_unlink);
+
+/**
+ * my_mmu_table_release() - free a leaf table that has left the tree
+ * @t: its table; a task that still finds it is under RCU already
+ *
+ * Context: any. @t stays allocated until an RCU grace period after this.
+ */
+void my_mmu_table_release(struct my_mmu_table *t)
+{
+	call_rcu(&t->rcu, my_mmu_table_free_rcu);
+}
+EXPORT_SYMBOL_GPL(my_mmu_table_release);
+
+/**
+ * __my_mmu_table_remove() - take an empty leaf table out of the tree, for good
  * @dev: external MMU
  * @t: its table; no entries, no pins
  *
@@ -334,11 +363,8 @@ EXPORT_SYMBOL_GPL(my_mmu_table_create);
  */
 void __my_mmu_table_remove(struct my_mmu_dev *dev, struct my_mmu_table *t)
 {
-	t->dead = true;
-	spin_lock(&dev->tables_lock);
-	__remove(dev, t->base);
-	spin_unlock(&dev->tables_lock);
-	call_rcu(&t->rcu, my_mmu_table_free_rcu);
+	__my_mmu_table_unlink(dev, t);
+	my_mmu_table_release(t);
 }
 EXPORT_SYMBOL_GPL(__my_mmu_table_remove);
 
@@ -349,7 +375,7 @@ EXPORT_SYMBOL_GPL(__my_mmu_table_remove);
  * @slot: first entry
  * @npages: how many
  *
- * Out of line, and only called when somebody listens.
+ * Out of line, and only called while the event is traced.
  *
  * Context: any; the lock that protects @t's entries is held.
  */
@@ -466,7 +492,7 @@ EXPORT_SYMBOL_GPL(my_mmu_dev_init);
 
 /**
  * my_mmu_dev_destroy() - free what an external MMU still holds
- * @dev: no entries left, and nobody can reach it any more
+ * @dev: no entries left, and no task can reach it any more
  *
  * Context: any.
  */

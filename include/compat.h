@@ -57,9 +57,9 @@
 #endif
 
 /*
- * May the CPU read what is mapped? Who may write may read. What may only be
- * executed x86 reads as well, and arm64 where the machine cannot tell the two
- * apart (no EPAN).
+ * May the CPU read what is mapped? It may where it may write. Where it may
+ * only execute, x86 reads all the same, and so does arm64 on machines that
+ * cannot tell the two apart (no EPAN).
  */
 #ifdef CONFIG_ARM64
 #define my_mmu_cpu_reads(vma) \

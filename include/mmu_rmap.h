@@ -22,12 +22,12 @@ struct mmu_rmap_notifier;
 
 /**
  * struct mmu_rmap_notifier_ops - what the chain calls
- * @invalidate_page: remove every external mapping of the page. Who has not
- *	exported it with one of @tags has none. The VM has gone through the ptes
- *	of the page before, unless somebody asked for the page by hand. Context:
- *	page locked and referenced by the caller, no spinlocks (but rmap locks
- *	when a huge page is split, or one of hugetlb migrated), may sleep; may
- *	run for several pages at once.
+ * @invalidate_page: remove every external mapping of the page. An MMU that has
+ *	not exported it with one of @tags has none. The VM has gone through the
+ *	ptes of the page before, unless a user evicts it by hand. Context: page
+ *	locked and referenced by the caller, no spinlocks (but rmap locks when
+ *	a huge page is split, or one of hugetlb migrated), may sleep; may run
+ *	for several pages at once.
  */
 struct mmu_rmap_notifier_ops {
 	void (*invalidate_page)(struct mmu_rmap_notifier *mrn,
@@ -48,7 +48,7 @@ struct mmu_rmap_notifier {
  * struct mmu_rmap_stats - what the chain has seen since it was loaded
  * @hooked: calls of the VM's functions that passed the hook
  * @walks: pages for which the chain ran
- * @filtered: calls for a folio that nobody had exported; each cost a look-up
+ * @filtered: calls for a folio without exported pages; each cost a lookup
  * @in_flight: hooked calls on record that are going on now
  * @hook_active: the VM feeds the chain
  */

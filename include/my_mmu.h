@@ -74,8 +74,10 @@ static inline unsigned long my_mmu_entry_pfn(u64 entry)
  * @seq: invalidations of this table that have ended; for split locks
  * @zaps: grows with each entry removed, and no two tables ever have the same:
  *	tells a reused entry from an old one
- * @dead: taken out of the tree; look it up again
- * @rcu: frees the table when nobody can be about to lock it
+ * @dead: taken out of the tree; look it up again. (Read without the lock where
+ *	it does not matter whether that is just happening.)
+ * @private: the variant's own, or NULL
+ * @rcu: frees the table when no task can be about to lock it
  *
  * Which lock protects the fields from @entry on is the variant's choice. A
  * table begins without slots and gets them when pages come one by one.
@@ -93,6 +95,7 @@ struct my_mmu_table {
 	unsigned long		seq;
 	unsigned long		zaps;
 	bool			dead;
+	void			*private;
 	struct rcu_head		rcu;
 };
 
@@ -122,7 +125,7 @@ struct my_mmu_slots {
  * @slot: a page of them: a table or a directory, or NULL; read under RCU,
  *	written under dev->tables_lock
  * @used: slots that are not NULL; dev->tables_lock
- * @rcu: frees it when nobody can be looking into it
+ * @rcu: frees it when no task can be looking into it
  */
 struct my_mmu_dir {
 	void __rcu		**slot;
@@ -220,7 +223,7 @@ typedef int (*my_mmu_walk_fn)(struct my_mmu_table *t, unsigned int slot,
 /**
  * struct my_mmu_variant - one locking strategy
  * @name: as user space names it
- * @owner: module that cannot go while somebody is attached
+ * @owner: module that cannot go while a process is attached
  * @attach: Make (or share) the external MMU of @mm, which is current->mm.
  *	Context: may sleep. Return: it, or ERR_PTR(-ENOMEM or -EINTR).
  * @detach: Give it back. When the last user has, nothing is mapped any more
@@ -271,6 +274,8 @@ struct my_mmu_table *my_mmu_table_next(struct my_mmu_dev *dev,
 				       unsigned long *address,
 				       unsigned long end);
 int my_mmu_table_create(struct my_mmu_dev *dev, unsigned long address);
+void __my_mmu_table_unlink(struct my_mmu_dev *dev, struct my_mmu_table *t);
+void my_mmu_table_release(struct my_mmu_table *t);
 void __my_mmu_table_remove(struct my_mmu_dev *dev, struct my_mmu_table *t);
 
 static inline unsigned int my_mmu_dir_index(unsigned long address,
@@ -324,8 +329,8 @@ static inline struct my_mmu_table *my_mmu_table_from(struct my_mmu_dev *dev,
 }
 
 /*
- * Visits the leaf tables that overlap [start, end), lowest first. What is done
- * with one may let others come and go.
+ * Visits the leaf tables that overlap [start, end), lowest first. Work on one
+ * may let others come and go.
  */
 #define my_mmu_for_each_table(dev, t, address, start, end)		\
 	for (address = (start);						\
@@ -406,7 +411,7 @@ unsigned long __my_mmu_index_find(struct my_mmu_dev *dev, unsigned long pfn);
 
 /*
  * Which table has a number: an array of two levels. Neither moves when numbers
- * are added, so that who holds a link finds its table without a lock.
+ * are added, so that a link leads to its table without a lock.
  */
 #define MY_MMU_NUMBERED_BITS	12
 #define MY_MMU_NUMBERED		BIT(MY_MMU_NUMBER_BITS - MY_MMU_NUMBERED_BITS)
@@ -532,20 +537,30 @@ struct my_mmu_counters {
 
 DECLARE_PER_CPU(struct my_mmu_counters, my_mmu_counters);
 
+/* What is in use now; for a variant that allocates more for each table. */
+extern atomic_long_t my_mmu_nr_bytes;
+
 #define my_mmu_count(name)	  this_cpu_inc(my_mmu_counters.name)
 #define my_mmu_count_n(name, n)	  this_cpu_add(my_mmu_counters.name, n)
 
-/*
- * spin_lock() that counts the acquisitions that had to wait. From a trylock
- * lockdep learns no order, since that cannot deadlock: might_lock() tells it.
- */
-static inline void my_mmu_spin_lock(spinlock_t *lock) __acquires(lock)
+void my_mmu_spin_lock_wait(spinlock_t *lock, const char *name)
+	__acquires(lock);
+
+/* region: spin-lock */
+static inline void __my_mmu_spin_lock(spinlock_t *lock, const char *name)
+	__acquires(lock)
 {
 	might_lock(lock);
-	if (spin_trylock(lock))
-		return;
-	my_mmu_count(contended);
-	spin_lock(lock);
+	if (!spin_trylock(lock))
+		my_mmu_spin_lock_wait(lock, name);
 }
+
+/*
+ * spin_lock() that counts the acquisitions that had to wait, and traces them
+ * under the lock's name as it stands in the code. From a trylock lockdep learns
+ * no order, since that cannot deadlock: might_lock() tells it.
+ */
+#define my_mmu_spin_lock(lock)	__my_mmu_spin_lock(lock, #lock)
+/* endregion: spin-lock */
 
 #endif /* MY_MMU_H */

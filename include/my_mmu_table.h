@@ -73,8 +73,8 @@ static inline void __my_mmu_shard_drained(struct my_mmu_dev *dev,
 }
 
 /*
- * What the device is given is referenced, as if the CPU had been there. What it
- * may write is dirty: see driver/table.c.
+ * A page that the device is given is referenced, as if the CPU had been there.
+ * One that it may write is dirty: see driver/table.c.
  */
 static __always_inline void __my_mmu_mark_folio(struct page *page,
 						struct folio *folio, u64 flags)

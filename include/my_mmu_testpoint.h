@@ -49,6 +49,7 @@
 	X(table_insert)		/* has what is missing, not its place */ \
 	X(slots_alloc)		/* looked up, no slots for it; -ENOMEM */ \
 	X(index_grow)		/* wants more buckets; no memory */	\
+	X(interval_insert)	/* pinned, not known to the VM; -ENOMEM */ \
 	X(populate_pinned)	/* sequence taken, nothing looked up */	\
 	X(populate_lookup)	/* looked up, not entered; -EAGAIN */	\
 	X(table_found)		/* under RCU, not locked, may leave */	\
@@ -56,6 +57,7 @@
 	X(start_zapped)		/* zapped, the VM changes the ptes next */ \
 	X(end)			/* ptes changed, still on record */	\
 	X(end_bumped)		/* sequences moved, still on record */	\
+	X(interval_remove)	/* off the tree, the VM still tells of it */ \
 	X(age_entry)		/* entry read, its mark not cleared */	\
 	X(release_dead)		/* dead is set, entries are there */	\
 	X(release_zapped)	/* zapped, the device not asked yet */	\

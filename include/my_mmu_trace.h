@@ -5,7 +5,7 @@
  * perf record -e 'my_mmu:*', or /sys/kernel/tracing/events/my_mmu/.
  *
  * @dev in the events is the external MMU: equal values are the same one.
- * @mmap_locked: somebody holds the mmap_lock of the mirrored process, not
+ * @mmap_locked: some task holds the mmap_lock of the mirrored process, not
  * necessarily the task at hand, and not necessarily for writing.
  */
 #undef TRACE_SYSTEM
@@ -18,6 +18,8 @@
 #include <linux/tracepoint.h>
 
 #include "my_mmu.h"
+
+#define MY_MMU_LOCK_NAME_LEN	24
 
 TRACE_DEFINE_ENUM(MMU_NOTIFY_UNMAP);
 TRACE_DEFINE_ENUM(MMU_NOTIFY_CLEAR);
@@ -211,6 +213,25 @@ TRACE_EVENT(my_mmu_rmap_invalidate,
 	),
 	TP_printk("dev=%p pfn=%lx zapped=%lu", __entry->dev, __entry->pfn,
 		  __entry->zapped)
+);
+
+/*
+ * A spinlock was found taken; the event comes as soon as it has been got.
+ * Unlike lock:contention_begin it sees every waiter, whatever kind of spinlock
+ * the kernel runs. The clock is only read while the event is traced.
+ */
+TRACE_EVENT(my_mmu_lock_wait,
+	TP_PROTO(const char *lock, u64 ns),
+	TP_ARGS(lock, ns),
+	TP_STRUCT__entry(
+		__array(char, lock, MY_MMU_LOCK_NAME_LEN)
+		__field(u64, ns)
+	),
+	TP_fast_assign(
+		strscpy(__entry->lock, lock, MY_MMU_LOCK_NAME_LEN);
+		__entry->ns = ns;
+	),
+	TP_printk("lock=%s ns=%llu", __entry->lock, __entry->ns)
 );
 
 #endif /* MY_MMU_TRACE_H */

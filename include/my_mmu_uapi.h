@@ -28,16 +28,16 @@
  *   the argument itself cannot be read or written (-EFAULT) or the call is
  *   unknown (-ENOTTY).
  * - Every wait is killable, or ends in bounded time. Only where a page has to
- *   be brought in, the file system or the server that has it may keep the
- *   caller longer: that wait is as killable as the CPU's own access to the
- *   page (a frozen ext4 lets go of neither). And Linux 6.1 has no lookup that
- *   waits killably for the lock of the address space (mmap_lock) and honours
- *   the thread's protection keys: there, a killed call that looks pages up
- *   stays until the lock's holder lets go. The first MY_MMU_ATTACH of a process
- *   waits in mm_take_all_locks() for the locks of the files that it maps, which
- *   whoever truncates one of them holds while devices answer. A
- *   killed call that has ended is not yet a task that is gone: the kernel's
- *   own exit_mm() waits for the same lock, on each kernel.
+ *   be brought in, the file system or server that has it may keep the caller
+ *   longer. That wait is as killable as the CPU's own access to the page (a
+ *   frozen ext4 lets go of neither). And Linux 6.1 has no lookup that waits
+ *   killably for the lock of the address space (mmap_lock) and honours the
+ *   thread's protection keys. There, a killed call that looks pages up stays
+ *   until the lock's holder lets go. The first MY_MMU_ATTACH of a process
+ *   waits in mm_take_all_locks() for the locks of the files that it maps; a
+ *   task that truncates a file holds its lock while devices answer. In
+ *   "interval", a populate's wait for an invalidation cannot be killed. When a
+ *   killed call has ended, its task may stay: exit_mm() waits for that lock.
  */
 #ifndef MY_MMU_UAPI_H
 #define MY_MMU_UAPI_H
@@ -56,30 +56,30 @@
 
 /**
  * struct my_mmu_attach - argument of MY_MMU_ATTACH
- * @variant: NUL-terminated name: "spinlock", "split-ptl" or "rcu-list"
+ * @variant: NUL-terminated name: "spinlock", "split-ptl", "rcu-list" or
+ *	"interval"
  * @flags: 0 or %MY_MMU_ATTACH_RMAP_ONLY
  * @reserved: must be zero
  *
  * Ties the handle to the address space of the caller.
  *
  * With %MY_MMU_ATTACH_RMAP_ONLY the range notifier leaves alone what the VM
- * unmaps page by page (reclaim, migration, write-protection for writeback)
- * and the rmap chain takes care of it: the division of labour of the 2008
- * skeleton. What the range notifier keeps are pages whose place another one
- * may take before the chain has run: those freed by MADV_FREE, and shared
- * memory. Where the chain is not fed by the VM, the flag changes nothing.
- * A process that already has an external MMU of this variant keeps that
- * one's flags.
+ * unmaps page by page (reclaim, migration, write-protection for writeback) and
+ * the rmap chain takes care of it: the division of labour of the 2008
+ * skeleton. The range notifier keeps pages whose place another one may take
+ * before the chain has run: those freed by MADV_FREE, and shared memory. Where
+ * the VM does not feed the chain, the flag changes nothing. A process that
+ * already has an external MMU of this variant keeps that one's flags.
  *
  * Block all signals around this call. For the first handle of a process on a
- * variant the VM registers a notifier, under the locks of all mappings, and
+ * variant the VM registers a notifier, under the locks of all mappings. It
  * gives up with -EINTR once any signal is pending, whatever its handler would
  * do. Nothing has happened then, and the call may be repeated. But where
  * signals keep coming (an interval timer, a profiler), and there are so many
- * mappings that one arrives each time, every repetition fails, for ever.
- * mmu_attach() in tests/lib/mmu.c shows how: pthread_sigmask() before and
- * after. What cannot be blocked (SIGSTOP, a tracer, work that io_uring has
- * finished) may still end the call: repeat it.
+ * mappings that one arrives each time, every repetition fails, for ever. See
+ * mmu_attach() in tests/lib/mmu.c: pthread_sigmask() before and after. Events
+ * that cannot be blocked (SIGSTOP, a tracer, work that io_uring has finished)
+ * may still end the call: repeat it.
  *
  * Errors: -EINVAL (flags, reserved), -ENODEV (no such variant is loaded),
  * -EBUSY (this handle is attached, or is just being attached or detached),
@@ -91,15 +91,23 @@ struct my_mmu_attach {
 	__u32	reserved;
 };
 
-/* enum my_mmu_populate_flags - bits of struct my_mmu_populate.flags */
+/*
+ * enum my_mmu_populate_flags - bits of struct my_mmu_populate.flags
+ *
+ * The last is for MY_MMU_GUP_FLOOR. Without it the floor asks
+ * get_user_pages_fast(). With it the floor asks as a populate would: the
+ * driver's parameter lookup says how. Where no reference is needed, none is
+ * taken.
+ */
 #define MY_MMU_POPULATE_WRITE	(1u << 0) /* the device may write */
 #define MY_MMU_POPULATE_NOFAULT	(1u << 1) /* only what is there */
+#define MY_MMU_FLOOR_LOOKUP	(1u << 2) /* the lookup of a populate */
 
 /**
  * struct my_mmu_populate - argument of MY_MMU_POPULATE and MY_MMU_GUP_FLOOR
  * @addr: first address; page aligned
  * @len: bytes; page aligned
- * @flags: %MY_MMU_POPULATE_WRITE, %MY_MMU_POPULATE_NOFAULT, both or 0
+ * @flags: %MY_MMU_POPULATE_WRITE, ..._NOFAULT, %MY_MMU_FLOOR_LOOKUP, or 0
  * @batch: pages looked up and inserted together, 1..%MY_MMU_BATCH_MAX;
  *	0 means %MY_MMU_BATCH_MAX. A batch never crosses a leaf table.
  * @populated: out: pages done, counted from @addr; set on error, too
@@ -116,16 +124,16 @@ struct my_mmu_attach {
  * attached or not: the floor to compare with. With %MY_MMU_POPULATE_NOFAULT
  * these take no page fault and wait for no lock of the address space. (A
  * populate still waits for an invalidation that is running.) A page that the
- * CPU could not access that way at this moment without a fault is one that is
- * not there: -EFAULT. So is the zero page (a huge one only on kernels that mark
- * it; 6.1 and 6.12 do not), one that is being moved, split or taken meanwhile,
- * and one that a driver or the kernel has put there. Go on behind it, or not.
+ * CPU could not access that way at this moment without a fault counts as not
+ * there: -EFAULT. So does the zero page (a huge one only on kernels that mark
+ * it; 6.1 and 6.12 do not). So does a page that is being moved, split or taken,
+ * or that a driver or the kernel has put there. Go on behind it, or not.
  *
  * Errors: -EINVAL, -EFAULT (a page is not there, or not accessible that way),
- * -EEXIST and -EREMOTEIO (the lookup's own words for what another driver has
- * mapped), -ENOTCONN, -EIO, -ESRCH, -EINTR (killed), -ENOMEM, -EAGAIN
- * (invalidations, or evictions, kept interfering; the call may be repeated from
- * @addr + @populated pages).
+ * -EEXIST and -EREMOTEIO (the lookup's own words for pages that another driver
+ * has mapped), -ENOTCONN, -EIO, -ESRCH, -EINTR (killed), -ENOMEM. Or -EAGAIN:
+ * invalidations, or evictions, kept interfering; the call may be repeated from
+ * @addr + @populated pages.
  */
 struct my_mmu_populate {
 	__u64	addr;
@@ -144,12 +152,12 @@ struct my_mmu_populate {
  * @done: out: bytes transferred; set on error, too
  * @faults: out: device page faults taken
  *
- * The device engine reads (writes) memory through the device page table
- * only. Where it misses, it populates what is left of the access in the same 2
- * MiB, up to the driver's parameter fault_ahead pages (512), as MY_MMU_POPULATE
- * does in one batch. So it may wait for pages that it has not come to (who
- * answers their faults must not wait for the access), and one that ends early
- * may have populated, and brought in, what it never came to.
+ * The device engine reads (writes) memory through the device page table only.
+ * Where it misses, it populates what is left of the access in the same 2 MiB,
+ * up to the driver's parameter fault_ahead pages (512), as MY_MMU_POPULATE
+ * does in one batch. So it may wait for pages that it has not come to; a task
+ * that answers their faults must not wait for the access. An access that ends
+ * early may have populated, and brought in, pages that it never came to.
  *
  * Errors: as MY_MMU_POPULATE.
  */
@@ -221,8 +229,8 @@ struct my_mmu_verify {
  *
  * Locks the page and runs the rmap chain on it, as reclaim does: each external
  * MMU of every process gives the page up. The CPU page table stays as it is,
- * so that who populates meanwhile, or then, maps the page again. Needs no
- * attached handle. The zero page stays: it is nobody's, and not on record.
+ * so that a populate meanwhile, or afterwards, maps the page again. Needs no
+ * attached handle. The zero page stays: it has no owner, and is not on record.
  *
  * Errors: -EFAULT (no page there), -EEXIST and -EREMOTEIO (as MY_MMU_POPULATE),
  * -ENOMEM, -EINTR (killed).
@@ -262,8 +270,10 @@ struct my_mmu_device_config {
  * @populate_batches: batches begun (each retry counts again)
  * @retries: batches redone because an invalidation came in between
  * @waits: how often a batch found an invalidation of its addresses running and
- *	began to wait until it is over (one batch may do so again and again)
- * @invalidations: calls of invalidate_range_start
+ *	began to wait until it is over (one batch may do so again and again);
+ *	not counted of "interval", where the VM waits
+ * @invalidations: calls of invalidate_range_start; of "interval", one for each
+ *	leaf table
  * @nonblockable: those of them that were not allowed to sleep
  * @zapped_pages: entries removed
  * @rmap_callbacks: pages the rmap chain handed to a variant
@@ -316,7 +326,7 @@ struct my_mmu_stats {
  * attached anew, after exec say. It waits for calls that use the handle, and
  * turns newcomers away meanwhile (-ENOTCONN; MY_MMU_ATTACH: -EBUSY).
  *
- * Errors: -ENOTCONN (not attached, or being detached by somebody else), -EIO
+ * Errors: -ENOTCONN (not attached, or another call is detaching it), -EIO
  * (another address space's handle), -EINTR (killed while waiting; the handle
  * is attached as before).
  */

@@ -32,6 +32,9 @@
  *		so never one that the VM has freed
  *	G5	a table is freed once, no populate touches one that is gone, and
  *		after release nothing is mapped
+ *	TOUCH	a populate looks at a struct page only while the page cannot be
+ *		freed: the CPU's page table names it (driver/lookup.c takes no
+ *		reference), or the lookup has a reference on it (HELD)
  *	PROGRESS  a populate takes one turn, and at most 4 more for each
  *		invalidation and release, times the number of populates; and
  *		(no invalid end state, as spin calls it) none sleeps for ever
@@ -41,6 +44,8 @@
  *	SEQUENCE_ONLY	populate_end does not look at the count
  *	SEQUENCE_LATE	end drops the count first, and the lock in between
  *	LOOKUP_FIRST	the page is looked up before the sequence is taken
+ *	TOUCH_EARLY	the struct page is looked at as soon as it is known, before
+ *			the lock
  *	COUNT_LATE	start zaps first and counts then
  *	HULL_REPLACED	the hull is that of the last start, not of all
  *	ZAP_UNLOCKED	zap_range does not take the lock
@@ -51,6 +56,7 @@
  *	WAKE_EARLY	end wakes before it drops the count
  *	RELEASE_SILENT	release wakes nobody
  * And what does no harm:
+ *	TOUCH_EARLY HELD  with a reference, as get_user_pages_fast() takes it
  *	PIN_UNCHECKED	pin_table does not look at the count (populate_end
  *			does): some lookups are made in vain, no more
  *	SEQUENCE_START	start moves the sequence, not end. Even populate_end's
@@ -61,9 +67,10 @@
 #define G2		2
 #define G5		4
 #define PROGRESS	8
+#define TOUCH		16
 
 #ifndef WATCH
-#define WATCH		15
+#define WATCH		31
 #endif
 #ifndef SLOTS
 #define SLOTS		2
@@ -113,6 +120,11 @@
 #define is_pinned(slot)		false
 #else
 #define is_pinned(slot)		pins[slot]
+#endif
+#ifdef HELD
+#define is_freed(slot)		false
+#else
+#define is_freed(slot)		(page != pte[slot])
 #endif
 #ifdef HULL_REPLACED
 #define is_first		true
@@ -450,8 +462,8 @@ inline my_mmu_populate_begin(slot)
 	od
 }
 
-/* It may find nothing. The VM waits for nobody here. */
-inline get_user_pages_fast(slot)
+/* It may find nothing. The VM waits for nobody here, and frees what it likes. */
+inline my_mmu_lookup(slot)
 {
 	atomic {
 		if
@@ -459,6 +471,27 @@ inline get_user_pages_fast(slot)
 		:: page = 0
 		fi;
 		printf("%d|look up slot %d: page %d\n", _pid, slot, page)
+	}
+#ifdef TOUCH_EARLY
+	touch_page(slot)
+#endif
+}
+
+/* Dirty it, ask for its mapping, mark it for the rmap chain */
+inline touch_page(slot)
+{
+	atomic {
+		if
+		:: page ->
+			printf("%d|look at the struct page of page %d\n",
+			       _pid, page);
+			if
+			:: is_freed(slot) ->
+				BROKEN(TOUCH, "%d|!! TOUCH: it is free by now\n")
+			:: else
+			fi
+		:: else
+		fi
 	}
 }
 
@@ -483,9 +516,11 @@ inline my_mmu_insert_pages(slot)
 	fi
 }
 
+/* The lock is held for three steps: the VM does not need it to free a page. */
 inline my_mmu_populate_end(slot)
 {
-	LOCKED
+	atomic {
+		m_lock == 0 -> m_lock = _pid;
 		if
 		:: !tree[slot] || freed[slot] != table ->
 			BROKEN(G5, "%d|!! G5: the table is gone\n")
@@ -500,11 +535,17 @@ inline my_mmu_populate_end(slot)
 		:: !is_dead && !has_ended(seq) && is_running(slot) ->
 			printf("%d|an invalidation is running: again\n", _pid);
 			ret = EAGAIN
-		:: else ->
-			if
-			:: page -> my_mmu_insert_pages(slot)
-			:: else
-			fi
+		:: else
+		fi
+	}
+	if
+	:: ret == OK && page -> touch_page(slot)
+	:: else
+	fi;
+	atomic {
+		if
+		:: ret == OK && page -> my_mmu_insert_pages(slot)
+		:: else
 		fi;
 		pins[slot]--;
 		if
@@ -514,7 +555,8 @@ inline my_mmu_populate_end(slot)
 		fi;
 		page = 0;
 		seq = 0;
-		table = 0
+		table = 0;
+		m_lock = 0
 	}
 }
 
@@ -528,7 +570,7 @@ proctype populate(byte me)
 	do
 	::
 #ifdef LOOKUP_FIRST
-		get_user_pages_fast(0);
+		my_mmu_lookup(0);
 		my_mmu_populate_begin(0);
 #else
 		my_mmu_populate_begin(0);
@@ -538,7 +580,7 @@ proctype populate(byte me)
 		:: else
 		fi;
 #ifndef LOOKUP_FIRST
-		get_user_pages_fast(0);
+		my_mmu_lookup(0);
 #endif
 		my_mmu_populate_end(0);
 		if

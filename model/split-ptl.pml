@@ -49,6 +49,9 @@
  *		replaced, and so freed
  *	G5	a table is removed once, no populate touches one that is gone,
  *		and after release the device reaches nothing
+ *	TOUCH	a populate looks at a struct page only while the page cannot be
+ *		freed: the CPU's page table names it, or (HELD) the lookup has a
+ *		reference on it
  *	G6	populates neither wait nor try again (wanted only where all
  *		invalidations are of other slots)
  *	G10	in the end no table is empty (wanted only with FREE_ALL: all
@@ -70,6 +73,7 @@
  *	RECORD_LATE	start zaps first and records then
  *	SEQUENCE_START	start moves the sequences, not end
  *	LOOKUP_FIRST	the page is looked up before the table is pinned
+ *	TOUCH_EARLY	the struct page is looked at before t->lock is taken
  *	HULL_LOST	an invalidation that finds no room is counted, no more
  *	HULL_REPLACED	the hull is that of the last which found no room
  *	UNRECORD_ANY	end removes the first record, whosever it is
@@ -84,6 +88,7 @@
  *	NO_RELOCK	a lock is taken by nobody before its return is in memory
  *	PROMPT		there are no queues
  * And what does no harm:
+ *	TOUCH_EARLY HELD  with a reference, as get_user_pages_fast() takes it
  *	NO_SLEEPER_MB	waitqueue_active() where wq_has_sleeper() stands: who
  *			goes to sleep has looked at the record under m->lock
  *	PIN_UNCHECKED	pin_table does not look at the record (populate_end
@@ -96,9 +101,10 @@
 #define G10		16
 #define PROGRESS	32
 #define RECORD		64
+#define TOUCH		128
 
 #ifndef WATCH
-#define WATCH		(G1 + G2 + G5 + PROGRESS)
+#define WATCH		(G1 + G2 + G5 + TOUCH + PROGRESS)
 #endif
 #ifndef SLOTS
 #define SLOTS		1
@@ -169,6 +175,11 @@
 #define is_dead			false
 #else
 #define is_dead			dead
+#endif
+#ifdef HELD
+#define is_freed(slot)		false
+#else
+#define is_freed(slot)		(page != current[slot])
 #endif
 #ifdef HULL_REPLACED
 #define is_first_outside	true
@@ -811,7 +822,7 @@ inline my_mmu_populate_begin(slot)
 }
 
 /* It may find nothing. */
-inline get_user_pages_fast(slot)
+inline my_mmu_lookup(slot)
 {
 	atomic {
 		if
@@ -819,6 +830,26 @@ inline get_user_pages_fast(slot)
 		:: page = 0
 		fi;
 		printf("%d|look up slot %d: page %d\n", _pid, slot, page)
+	}
+#ifdef TOUCH_EARLY
+	touch_page(slot)
+#endif
+}
+
+inline touch_page(slot)
+{
+	atomic {
+		if
+		:: page ->
+			printf("%d|look at the struct page of page %d\n",
+			       _pid, page);
+			if
+			:: is_freed(slot) ->
+				BROKEN(TOUCH, "%d|!! TOUCH: it is free by now\n")
+			:: else
+			fi
+		:: else
+		fi
 	}
 }
 
@@ -852,6 +883,10 @@ inline my_mmu_populate_end(slot)
 	:: else
 	fi;
 #endif
+	if
+	:: ret == OK -> touch_page(slot)
+	:: else
+	fi;
 	atomic {
 		if
 		:: ret == OK && page ->
@@ -884,7 +919,7 @@ proctype populate(byte cpu, me)
 	do
 	::
 #ifdef LOOKUP_FIRST
-		get_user_pages_fast(WHERE);
+		my_mmu_lookup(WHERE);
 #endif
 		my_mmu_populate_begin(WHERE);
 		if
@@ -895,7 +930,7 @@ proctype populate(byte cpu, me)
 		smp_mb();			/* A */
 #endif
 #ifndef LOOKUP_FIRST
-		get_user_pages_fast(WHERE);
+		my_mmu_lookup(WHERE);
 #endif
 		my_mmu_populate_end(WHERE);
 		if

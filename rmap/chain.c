@@ -10,12 +10,12 @@
  * The 2008 chain was walked under rcu_read_lock(), where the sleep that it
  * was made for is forbidden. This one is walked under SRCU.
  *
- * The export filter. A page flag is not to be had, so 16 bits per page frame
+ * The export filter. A page flag is not to be had. So 16 bits per page frame
  * stand in for it, one for each tag: of many external MMUs, only those whose
- * tag the page has need be asked. (For a folio that nobody has exported, all
- * bits of its pages are looked at: 1 KiB for a huge page.) The bits are cleared
- * before the chain is walked, and set in the critical section that makes a
- * mapping. Either order of the two sections is right:
+ * tag the page has need be asked. (For a folio without exported pages, that is
+ * a look at all its bits: 1 KiB for a huge page.) The bits are cleared before
+ * the chain is walked, and set in the critical section that makes a mapping.
+ * Either order of the two sections is right:
  *
  *	exporting CPU                   evicting CPU
  *	                                take all bits
@@ -32,9 +32,9 @@
  *	  make mapping, set bit
  *	unlock
  *
- * leaves mapping and bit. Clearing after the walk, as 2008 did, would lose
- * the bit of a mapping made in between. All bits of a page are cleared at once,
- * and each external MMU sets its own, under its own lock: what is argued of one
+ * leaves mapping and bit. Clearing after the walk, as 2008 did, would lose the
+ * bit of a mapping made in between. All bits of a page are cleared at once,
+ * and each external MMU sets its own, under its own lock: the argument for one
  * holds for each.
  */
 #define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
@@ -328,8 +328,8 @@ static bool __is_walker(struct walker_bucket *b, unsigned long len)
  *
  * Context: any; asks for the calling task.
  * Return: true inside a hooked VM function that was called for a folio with
- * exported pages, of at least @len bytes, and whose place nobody can take
- * before the chain has run.
+ * exported pages, of at least @len bytes, and whose place no other page can
+ * take before the chain has run.
  */
 bool mmu_rmap_walk_in_progress(unsigned long len)
 {
@@ -347,8 +347,8 @@ EXPORT_SYMBOL_GPL(mmu_rmap_walk_in_progress);
  * mmu_rmap_walk_begin() - a hooked VM function is about to be called
  * @walk: on the stack of the caller, until mmu_rmap_walk_end()
  * @folio: what it is called for; locked
- * @leavable: until the chain has run, nobody can put another page where this
- *	one was mapped
+ * @leavable: until the chain has run, no other page can come where this one
+ *	was mapped
  *
  * Context: any.
  */

@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * What feeds the chain: the VM itself, through ftrace
+ * The VM itself feeds the chain, through ftrace
  *
  * In 2008 the calls stood in mm/rmap.c. A stock kernel has none, but its
- * functions start with a nop that ftrace can turn into a call, and a handler
- * that owns the function (FTRACE_OPS_FL_IPMODIFY) may send the caller
- * elsewhere: to a replacement here, which calls the original and then, with
- * the ptes gone and the folio still locked, runs the chain. The technique is
- * livepatch's; livepatch itself offers no way back to the original.
+ * functions start with a nop that ftrace can turn into a call. A handler that
+ * owns the function (FTRACE_OPS_FL_IPMODIFY) may send the caller elsewhere: to
+ * a replacement here. That calls the original and then, with the ptes gone and
+ * the folio still locked, runs the chain. The technique is livepatch's;
+ * livepatch itself offers no way back to the original.
  *
  *	shrink_folio_list()
  *	  try_to_unmap() -> ftrace -> hooked_try_to_unmap()
@@ -57,12 +57,12 @@ static DEFINE_PER_CPU(long, calls);	/* only the sum counts */
 static bool active;
 
 /*
- * Who faults on a page that was unmapped here waits for the folio's lock: to
+ * A task that faults on a page unmapped here waits for the folio's lock, to
  * read it back from swap, or to find it in the page cache. Not so where the
- * page is thrown away (MADV_FREE): the pte is empty, a new page may be there
- * before the original returns. Nor where the page is of shared memory: in a
- * private mapping of it, userfaultfd fills an empty pte and asks for no lock.
- * Such an entry is not left to the chain.
+ * page is thrown away (MADV_FREE): the pte is empty, and a new page may be
+ * there before the original returns. Nor where the page is of shared memory:
+ * in a private mapping of it, userfaultfd fills an empty pte and asks for no
+ * lock. Such an entry is not left to the chain.
  */
 static bool place_is_kept(struct folio *folio)
 {

@@ -4,8 +4,8 @@
  * my_mmu, variant "rcu-list": readers that sleep, writers that never wait
  *
  * It differs from variants/split-ptl in the list of external MMUs and in their
- * lifetime: the rmap chain walks the list under SRCU, so that attach, detach
- * and exit do not wait for a walk that sleeps in a device (G6), and a struct
+ * lifetime. The rmap chain walks the list under SRCU, so that attach, detach
+ * and exit do not wait for a walk that sleeps in a device (G6). A struct
  * my_mmu is freed when no walker can hold it any more.
  *
  * Lock order (below a line, indented: what is taken under it, and where; the
@@ -33,24 +33,23 @@
  * t->lock
  *	Type: spinlock, one per 2 MiB of addresses. Protects: the entries of
  *	one leaf table, its pins and its sequence. Two of them are never held
- *	at once. Tables are found under RCU and freed a grace period after they
- *	left the tree, so a table that has been found can be locked; only then
+ *	at once. A table is found under RCU, and freed a grace period after it
+ *	left the tree. So a table that has been found can be locked; only then
  *	does t->dead say whether it still counts.
  * shard->lock
- *	Type: spinlock, %MY_MMU_SHARDS per address space. Protects: one shard of
- *	the reverse index. Who holds an entry's t->lock finds it in the index if
- *	and only if it is present. @evicting says that the rmap chain is at work
- *	in the shard: enter nothing. The innermost of our own locks.
+ *	Type: spinlock, %MY_MMU_SHARDS per address space. Protects: one shard
+ *	of the reverse index. Under an entry's t->lock, the index has it if and
+ *	only if it is present. @evicting says that the rmap chain is at work in
+ *	the shard: enter nothing. The innermost of our own locks.
  * m->lock
  *	Type: spinlock. Protects: the record of running invalidations, and the
  *	users. Held for a few instructions.
  * my_mmu_srcu
  *	Type: SRCU domain, ours alone. A reader may sleep in it for as long as
- *	devices take, and that delays only who waits for this domain: nobody
- *	but the freeing of a struct my_mmu, which is asynchronous, and unloading
- *	this module. The notifiers' own domain is kernel-wide: whoever sleeps
- *	long in it, as an invalidation with a slow device does, makes strangers
- *	wait when they exit.
+ *	devices take. Only two things wait for this domain: the freeing of a
+ *	struct my_mmu, which is asynchronous, and unloading this module. The
+ *	notifiers' own domain is kernel-wide: an invalidation with a slow
+ *	device sleeps long in it, and makes strangers wait when they exit.
  *	A walk can miss an m that is just being listed. But before it began, it
  *	took its page off the export filter. A populate that enters the page
  *	for m looks at the filter after m was listed (A, below), finds the page
@@ -385,7 +384,7 @@ static bool my_mmu_leave_to_rmap(struct my_mmu *m,
 }
 
 /*
- * Who is about to zap says so first: whoever then finds the entries gone waits
+ * Announce a zap first: an invalidation that then finds the entries gone waits
  * for the device as well, and the VM frees no page that the device still has.
  */
 static int my_mmu_invalidate_range_start(struct mmu_notifier *mn,
@@ -653,10 +652,10 @@ static void __my_mmu_list(struct my_mmu *m)
 }
 
 /*
- * Nothing is mapped after this, and nothing can be: called by the VM when the
- * address space goes, and by the last detach. Possibly by both at once, and
- * then each waits for the device. An invalidation that started before may
- * never see its end, so what waits for the count must be told.
+ * Nothing is mapped after this, and nothing can be. The VM calls it when the
+ * address space goes, and so does the last detach; if both do at once, each
+ * waits for the device. An invalidation that started before may never see its
+ * end, so populates that wait for the count must be told.
  */
 static void my_mmu_release(struct mmu_notifier *mn, struct mm_struct *mm)
 {
@@ -762,8 +761,8 @@ static bool my_mmu_add_user(struct my_mmu *m, u32 flags)
 }
 
 /*
- * The notifier is one for an address space. One that is dying lets go of it
- * in bounded time; until then there is nothing to attach to.
+ * An address space has one notifier. An m that is dying lets go of it in
+ * bounded time; until then there is nothing to attach to.
  */
 static struct my_mmu_dev *my_mmu_attach_to_process(struct mm_struct *mm,
 						   u32 flags)

@@ -246,7 +246,7 @@ static bool my_mmu_leave_to_rmap(struct my_mmu *m,
 }
 
 /*
- * Who is about to zap says so first: whoever then finds the entries gone waits
+ * Announce a zap first: an invalidation that then finds the entries gone waits
  * for the device as well, and the VM frees no page that the device still has.
  */
 static int my_mmu_invalidate_range_start(struct mmu_notifier *mn,
@@ -495,10 +495,10 @@ static void __my_mmu_list(struct my_mmu *m)
 }
 
 /*
- * Nothing is mapped after this, and nothing can be: called by the VM when the
- * address space goes, and by the last detach. Possibly by both at once, and
- * then each waits for the device. An invalidation that started before may
- * never see its end, so what waits for the count must be told.
+ * Nothing is mapped after this, and nothing can be. The VM calls it when the
+ * address space goes, and so does the last detach; if both do at once, each
+ * waits for the device. An invalidation that started before may never see its
+ * end, so populates that wait for the count must be told.
  */
 static void my_mmu_release(struct mmu_notifier *mn, struct mm_struct *mm)
 {
@@ -599,8 +599,8 @@ static bool my_mmu_add_user(struct my_mmu *m, u32 flags)
 }
 
 /*
- * The notifier is one for an address space. One that is dying lets go of it
- * in bounded time; until then there is nothing to attach to.
+ * An address space has one notifier. An m that is dying lets go of it in
+ * bounded time; until then there is nothing to attach to.
  */
 static struct my_mmu_dev *my_mmu_attach_to_process(struct mm_struct *mm,
 						   u32 flags)

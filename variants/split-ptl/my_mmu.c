@@ -4,7 +4,7 @@
  * my_mmu, variant "split-ptl": a lock in each leaf table
  *
  * As the skeleton's author proposed: "place the locks in the page table
- * structure". It differs from variants/spinlock in who locks an entry, and
+ * structure". It differs from variants/spinlock in the lock of an entry, and
  * therefore in how a populate learns of an invalidation. The list of external
  * MMUs and their lifetime are the same.
  *
@@ -33,14 +33,14 @@
  * t->lock
  *	Type: spinlock, one per 2 MiB of addresses. Protects: the entries of
  *	one leaf table, its pins and its sequence. Two of them are never held
- *	at once. Tables are found under RCU and freed a grace period after they
- *	left the tree, so a table that has been found can be locked; only then
+ *	at once. A table is found under RCU, and freed a grace period after it
+ *	left the tree. So a table that has been found can be locked; only then
  *	does t->dead say whether it still counts.
  * shard->lock
- *	Type: spinlock, %MY_MMU_SHARDS per address space. Protects: one shard of
- *	the reverse index. Who holds an entry's t->lock finds it in the index if
- *	and only if it is present. @evicting says that the rmap chain is at work
- *	in the shard: enter nothing. The innermost of our own locks.
+ *	Type: spinlock, %MY_MMU_SHARDS per address space. Protects: one shard
+ *	of the reverse index. Under an entry's t->lock, the index has it if and
+ *	only if it is present. @evicting says that the rmap chain is at work in
+ *	the shard: enter nothing. The innermost of our own locks.
  * m->lock
  *	Type: spinlock. Protects: the record of running invalidations, and the
  *	users. Held for a few instructions.
@@ -354,7 +354,7 @@ static bool my_mmu_leave_to_rmap(struct my_mmu *m,
 }
 
 /*
- * Who is about to zap says so first: whoever then finds the entries gone waits
+ * Announce a zap first: an invalidation that then finds the entries gone waits
  * for the device as well, and the VM frees no page that the device still has.
  */
 static int my_mmu_invalidate_range_start(struct mmu_notifier *mn,
@@ -618,10 +618,10 @@ static void __my_mmu_list(struct my_mmu *m)
 }
 
 /*
- * Nothing is mapped after this, and nothing can be: called by the VM when the
- * address space goes, and by the last detach. Possibly by both at once, and
- * then each waits for the device. An invalidation that started before may
- * never see its end, so what waits for the count must be told.
+ * Nothing is mapped after this, and nothing can be. The VM calls it when the
+ * address space goes, and so does the last detach; if both do at once, each
+ * waits for the device. An invalidation that started before may never see its
+ * end, so populates that wait for the count must be told.
  */
 static void my_mmu_release(struct mmu_notifier *mn, struct mm_struct *mm)
 {
@@ -721,8 +721,8 @@ static bool my_mmu_add_user(struct my_mmu *m, u32 flags)
 }
 
 /*
- * The notifier is one for an address space. One that is dying lets go of it
- * in bounded time; until then there is nothing to attach to.
+ * An address space has one notifier. An m that is dying lets go of it in
+ * bounded time; until then there is nothing to attach to.
  */
 static struct my_mmu_dev *my_mmu_attach_to_process(struct mm_struct *mm,
 						   u32 flags)
