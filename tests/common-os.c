@@ -202,6 +202,11 @@ size_t folio_pages(const char *p)
 	return n;
 }
 
+bool have_lockdep(void)
+{
+	return !access("/proc/lockdep", F_OK);
+}
+
 /* /proc/swaps has a headline, and a line per device. */
 bool have_swap(void)
 {

@@ -25,6 +25,21 @@ int attached(void)
 	return fd;
 }
 
+bool variant_can(enum ability what)
+{
+	int answer = can(test_variant, what);
+
+	ASSERT_GE(answer, 0, "lib/ability.c says what variant %s can",
+		  test_variant);
+	return answer;
+}
+
+void need(enum ability what, const char *text)
+{
+	if (!variant_can(what))
+		skip("%s does not: %s", test_variant, text);
+}
+
 struct my_mmu_stats stats_of(int fd)
 {
 	struct my_mmu_stats s = { 0 };
@@ -64,14 +79,30 @@ static char *map_anon(size_t len, size_t align, int flags)
 	return p;
 }
 
+/* What fits into a leaf table lies in one: one batch, one notification. */
+static size_t in_one_table(size_t len)
+{
+	size_t align = MMU_PAGE;
+
+	if (len > MMU_HUGE)
+		return MMU_PAGE;
+	while (align < len)
+		align *= 2;
+	return align;
+}
+
 char *map_private(size_t pages)
 {
-	return map_anon(pages * MMU_PAGE, MMU_PAGE, MAP_PRIVATE);
+	size_t len = pages * MMU_PAGE;
+
+	return map_anon(len, in_one_table(len), MAP_PRIVATE);
 }
 
 char *map_shared(size_t pages)
 {
-	return map_anon(pages * MMU_PAGE, MMU_PAGE, MAP_SHARED);
+	size_t len = pages * MMU_PAGE;
+
+	return map_anon(len, in_one_table(len), MAP_SHARED);
 }
 
 char *map_tables(size_t tables)
@@ -143,7 +174,8 @@ char *map_fd(int memfd, size_t pages, int prot, int flags)
 {
 	size_t len = pages * MMU_PAGE;
 
-	return map_over(map_reserve(len, MMU_PAGE), len, prot, flags, memfd);
+	return map_over(map_reserve(len, in_one_table(len)), len, prot, flags,
+			memfd);
 }
 
 void poison_free_memory(void)

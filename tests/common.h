@@ -18,6 +18,7 @@
 #include <sys/mman.h>
 #include <sys/types.h>
 
+#include "ability.h"
 #include "harness.h"
 #include "mmu.h"
 
@@ -39,9 +40,17 @@
 /* A handle attached to this process with the variant and mode under test. */
 int attached(void);
 
+/* lib/ability.h has the list. */
+bool variant_can(enum ability what);	/* the one under test */
+/* Skips the test where the variant cannot. */
+void need(enum ability what, const char *text);
+
 struct my_mmu_stats stats_of(int fd);
 
-/* --- memory; all mappings have a hole at both ends, so they never merge --- */
+/*
+ * --- memory; all mappings have a hole at both ends, so they never merge, and
+ * those of up to 2 MiB lie in one leaf table
+ */
 
 char *map_private(size_t pages);	/* anonymous, 4 KiB pages only */
 char *map_shared(size_t pages);		/* anonymous, shared with children */
@@ -161,6 +170,7 @@ size_t count_tails(const char *p, size_t pages);
 /* How many pages has the folio that begins at @p; 0 if none begins there. */
 size_t folio_pages(const char *p);
 bool have_swap(void);
+bool have_lockdep(void);
 /* Does the kernel note what has been written (x86), or not (arm64)? */
 bool have_soft_dirty(void);
 
@@ -187,6 +197,12 @@ void wait_at(struct gate *g);
 int write_file(const char *path, const char *fmt, ...)
 	__attribute__((format(printf, 2, 3)));	/* 0 or -errno */
 long read_number(const char *path);		/* or -errno */
+
+/* Every test finds them as they are by default. */
+#define DRIVER_PARAM(name)	"/sys/module/my_mmu_driver/parameters/" name
+#define set_lookup(how)							\
+	ASSERT_EQ(write_file(DRIVER_PARAM("lookup"), "%s", how), 0,	\
+		  "lookup=%s", how)
 
 /*
  * Reclaim knows a new page at once only on the CPU that made it; one that waits

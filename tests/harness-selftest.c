@@ -149,6 +149,19 @@ TEST(fail_hang, 1)
 		pause();
 }
 
+TEST(fail_not_reached, 5)
+{
+	EXPECT_EQ(0, 0, "a check that passes");
+	REACH_GE(MISSED_POINT, 0, 1, "a task comes to a place");
+}
+
+/* What failed before is not excused by what was not reached then. */
+TEST(fail_before_not_reached, 5)
+{
+	EXPECT_EQ(1, 2, "a guarantee is kept");
+	REACH_EQ(MISSED_WAIT, 0, 1, "a task waits");
+}
+
 TEST(fail_leak, 5)
 {
 	EXPECT_EQ(0, 0, "the test itself is content");

@@ -86,15 +86,54 @@ check "parts are disjoint, and all together" diff -u <("$program" -l | sort) "$t
 check "a part that there is not" status 2 "$program" -l -p 4/3
 check "a list does not run anything" status 0 "$program" -l
 
+check "-W stops at a wreck" status 1 "$program" -W -t fail_leak -t pass_once
+check "and asks no more" last_line_is "not ok 1 variant"
+check "-W stops after a time-out, too" status 1 "$program" -W -t fail_hang -t pass_once
+check "with no further group" last_line_is "not ok 1 variant"
+
+# planned LINE...: run a plan of these lines
+planned()
+{
+	printf '%s\n' "$@" >"$tmp/plan"
+	"$program" -W -P "$tmp/plan"
+}
+
+lacks() { ! grep -q "$1" "$tmp/out"; }
+
+# verdicts: those of the last run, without the notes
+verdicts() { grep -v '^#' "$tmp/out"; }
+
+# verdicts_are LINE...
+verdicts_are() { diff -u <(printf '%s\n' "KTAP version 1" "$@") <(verdicts); }
+
+check "a plan that passes exits with 0" status 0 planned "a1 once pass_once 5 0 -" "b2 variant pass_plain 5 0 a1"
+check "its verdicts are of its labels, in its order" verdicts_are 1..2 "ok 1 a1" "ok 2 b2"
+check "no name of a test is printed" lacks pass_
+check "the plan is gone" [ ! -e "$tmp/plan" ]
+check "a check that is turned round fails" status 1 planned "a1 variant pass_plain 5 1 -"
+check "as its label" verdicts_are 1..1 "not ok 1 a1"
+check "a check that there is not turns nothing round" status 0 planned "a1 variant pass_plain 5 2 -"
+check "what needs a test that failed is not asked" status 1 planned \
+	"a1 variant fail_crash 5 0 -" "b2 variant pass_plain 5 0 a1" "c3 variant pass_plain 5 0 b2"
+check "and says so" verdicts_are 1..3 "not ok 1 a1" "not ok 2 b2 # NOT-ASKED a1" "not ok 3 c3 # NOT-ASKED b2"
+check "a limit of the plan's is kept" status 1 planned "a1 variant fail_hang 2 0 -" "b2 once pass_once 5 0 -"
+check "and -W ends the plan there" verdicts_are 1..2 "not ok 1 a1 # TIMEOUT after 2 s"
+for line in "" "a1 once pass_once 5 0" "a1 once pass_once 5 0 - x" "a1 once nothing 5 0 -" "a1 once pass_plain 5 0 -" \
+	"a1 once pass_once 0 0 -"; do
+	check "this is no plan: '$line'" status 1 planned "$line"
+	check "and nothing runs" grep -q "^Bail out!" "$tmp/out"
+done
+check "a plan that is not there" status 1 "$program" -P "$tmp/nothing"
+
 summary=$here/ktap-summary
 check "summary of a good run" status 0 "$summary" run="$tmp/pass.ktap"
 check "its last line" last_line_is "5 passed, 0 failed, 0 skipped"
 check "summary of a bad run" status 1 "$summary" run="$tmp/all.ktap"
-check "its last line" last_line_is "5 passed, 12 failed, 4 skipped"
+check "its last line" last_line_is "5 passed, 14 failed, 4 skipped"
 check "a failure is shown with its diagnostics" grep -q "first sentence" "$tmp/out"
 check "a time-out is shown by name" grep -q "fail_hang # TIMEOUT" "$tmp/out"
 check "two runs are added up" status 1 "$summary" a="$tmp/pass.ktap" b="$tmp/all.ktap"
-check "their last line" last_line_is "10 passed, 12 failed, 4 skipped"
+check "their last line" last_line_is "10 passed, 14 failed, 4 skipped"
 
 # The good run, ended too early in four places, and two tests swapped.
 head -n 6 "$tmp/pass.ktap" >"$tmp/cut"

@@ -40,6 +40,8 @@ static struct filter only_groups;	/* -v */
 static struct filter only_tests;	/* -t */
 static unsigned int part = 1, parts = 1;	/* -p */
 unsigned int harness_time_factor = 1;	/* -x */
+unsigned int harness_deadline_s = 15;	/* -D */
+static const char *plan;		/* -P */
 
 void harness_register(struct test *t)
 {
@@ -149,12 +151,26 @@ static const char *verdict(int status, char *buf, size_t size)
 	return shared->checks ? NULL : "checked nothing";
 }
 
-enum result { PASSED, FAILED, SKIPPED };
+/* Has a test left something behind? Or had it to be killed? */
+static bool wrecked, hung;
+static bool stop_group_at_wreck;	/* -w */
+static bool stop_at_wreck;		/* -W */
 
-/* Has a test left something behind? */
-static bool wrecked, stop_at_wreck;
+bool harness_stops(void)
+{
+	return stop_at_wreck && (wrecked || hung);
+}
 
-static enum result report(const struct test *t, int nr, int status,
+static void report_failure(const struct job *j, int nr)
+{
+	if (shared->not_reached)
+		line("not ok %d %s # NOT-REACHED %s", nr, j->label,
+		     shared->not_reached);
+	else
+		line("not ok %d %s", nr, j->label);
+}
+
+static enum result report(const struct job *j, int nr, int status,
 			  bool after_ok, double took)
 {
 	char buf[128];
@@ -162,39 +178,56 @@ static enum result report(const struct test *t, int nr, int status,
 
 	if (why)
 		note("%s", why);
+	if (harness_measures)
+		note("took %.3f s for %u checks", took, shared->checks);
 	if (why || !after_ok) {
-		line("not ok %d %s", nr, t->name);
+		report_failure(j, nr);
 		return FAILED;
 	}
 	if (shared->skipped) {
-		line("ok %d %s # SKIP %s", nr, t->name, shared->skip_reason);
+		line("ok %d %s # SKIP %s", nr, j->label, shared->skip_reason);
 		return SKIPPED;
 	}
-	if (took >= 1)
+	if (took >= 1 && !harness_measures)
 		note("took %.1f s", took);
-	line("ok %d %s", nr, t->name);
+	line("ok %d %s", nr, j->label);
 	return PASSED;
 }
 
-static enum result run_test(const struct test *t, const char *group, int nr)
+/* All that a test has left, and what can be seen of it then. */
+static bool clear_up(const struct job *j, pid_t pid, bool in_time)
 {
-	unsigned int limit = t->timeout_s * harness_time_factor + test_seconds;
-	double start = now_s(), took;
+	bool gone;
+
+	if (ops->let_go)
+		ops->let_go();
+	gone = reap_group(pid);
+	if (ops->failed && (!in_time || harness_failed()))
+		ops->failed();
+	return (!ops->after || ops->after(j->group, j->test->name)) && gone;
+}
+
+enum result harness_run(const struct job *j, int nr)
+{
+	unsigned int limit = j->limit_s * harness_time_factor + test_seconds;
+	double start, took;
 	bool in_time, after_ok;
 	int status = 0;
 	pid_t pid;
 
 	memset(shared, 0, sizeof(*shared));
+	shared->turned = j->turned;
 	if (ops->before)
 		ops->before();
+	start = now_s();
 	pid = fork();
 	if (pid < 0) {
 		note("fork: %s", strerror(errno));
-		line("not ok %d %s", nr, t->name);
+		line("not ok %d %s", nr, j->label);
 		return FAILED;
 	}
 	if (!pid)
-		child(t, group);
+		child(j->test, j->group);
 	setpgid(pid, pid);	/* both do it: neither order loses */
 
 	in_time = wait_until(pid, &status, start + limit);
@@ -203,15 +236,12 @@ static enum result run_test(const struct test *t, const char *group, int nr)
 		note("after %u s these tasks are left:", limit);
 		harness_show_group(pid);
 	}
-	if (ops->let_go)
-		ops->let_go();
-	after_ok = reap_group(pid);
-	if (ops->after && !ops->after(group, t->name))
-		after_ok = false;
+	after_ok = clear_up(j, pid, in_time);
 	wrecked |= !after_ok;
+	hung |= !in_time;
 	if (in_time)
-		return report(t, nr, status, after_ok, took);
-	line("not ok %d %s # TIMEOUT after %u s", nr, t->name, limit);
+		return report(j, nr, status, after_ok, took);
+	line("not ok %d %s # TIMEOUT after %u s", nr, j->label, limit);
 	return FAILED;
 }
 
@@ -255,6 +285,17 @@ static bool is_variant(const char *group)
 	return true;
 }
 
+const struct test *harness_find(const char *group, const char *name)
+{
+	const struct test *t;
+
+	for (t = tests; t; t = t->next)
+		if (!strcmp(t->name, name) &&
+		    (t->group ? !strcmp(t->group, group) : is_variant(group)))
+			return t;
+	return NULL;
+}
+
 static int count_selected(const char *group)
 {
 	const struct test *t;
@@ -269,6 +310,7 @@ static int count_selected(const char *group)
 
 static enum result run_group(const char *group, int nr)
 {
+	struct job j = { .group = group };
 	int sum[3] = { 0 }, i = 0;
 	const struct test *t;
 
@@ -276,9 +318,14 @@ static enum result run_group(const char *group, int nr)
 	line("KTAP version 1");
 	line("# Subtest: %s", group);
 	line("1..%d", count_selected(group));
-	for (t = tests; t; t = t->next)
-		if (selected(t, group, is_variant(group)))
-			sum[run_test(t, group, ++i)]++;
+	for (t = tests; t && !harness_stops(); t = t->next) {
+		if (!selected(t, group, is_variant(group)))
+			continue;
+		j.test = t;
+		j.label = t->name;
+		j.limit_s = t->timeout_s;
+		sum[harness_run(&j, ++i)]++;
+	}
 	note("%s: pass:%d fail:%d skip:%d total:%d", group, sum[PASSED],
 	     sum[FAILED], sum[SKIPPED], i);
 	line_indent = "";
@@ -295,9 +342,12 @@ static int run_all(void)
 		groups += !!count_selected(*g);
 	line("KTAP version 1");
 	line("1..%d", groups);
-	for (g = ops->groups; *g && !(stop_at_wreck && wrecked); g++)
+	for (g = ops->groups; *g && !harness_stops(); g++) {
+		if (stop_group_at_wreck && wrecked)
+			break;
 		if (count_selected(*g) && run_group(*g, ++nr) == FAILED)
 			failed++;
+	}
 	/* A filter that matches nothing must not look like success. */
 	if (!groups) {
 		note("no test selected");
@@ -329,14 +379,19 @@ static bool set_part(const char *arg)
 static void usage(const char *name)
 {
 	fprintf(stderr,
-		"usage: %s [-l] [-v GROUP]... [-t GLOB]... [-p K/N] [-w]\n"
-		"       [-x FACTOR] [-s SEED] [-d SECONDS]\n"
+		"usage: %s [-l] [-v GROUP]... [-t GLOB]... [-p K/N] [-w] [-W]\n"
+		"       [-x FACTOR] [-D SECONDS] [-T] [-s SEED] [-d SECONDS]\n"
+		"       or [-W] [-x FACTOR] [-D SECONDS] [-T] -P FILE\n"
 		"  -l         list the tests: group, name, limit in seconds\n"
 		"  -v GROUP   only this variant (or other group), or these\n"
 		"  -t GLOB    only tests whose name matches one\n"
 		"  -p K/N     of all tests every N-th, from the K-th\n"
 		"  -w         no further group when something was left behind\n"
+		"  -W         no further test then, nor after a time-out\n"
 		"  -x FACTOR  multiply every time limit\n"
+		"  -D SECONDS how long to wait for a task that must come (15)\n"
+		"  -T         trace tests; show the events of one that fails\n"
+		"  -P FILE    run what FILE says, in its order, and remove it\n"
 		"  -s SEED    do what the run did that said this seed\n"
 		"  -d SECONDS for tests that go on for as long as one wants\n",
 		name);
@@ -361,15 +416,21 @@ static void prepare(void)
 
 int harness_main(int argc, char **argv, const struct harness_ops *o)
 {
-	bool list = false;
+	bool list = false, traces = false;
 	int opt;
 
 	ops = o;
-	while ((opt = getopt(argc, argv, "lwv:t:p:x:s:d:")) != -1) {
+	while ((opt = getopt(argc, argv, "lwWTv:t:p:x:D:P:s:d:")) != -1) {
 		if (opt == 'l')
 			list = true;
 		else if (opt == 'w')
+			stop_group_at_wreck = true;
+		else if (opt == 'W')
 			stop_at_wreck = true;
+		else if (opt == 'T' && o->trace)
+			traces = true;
+		else if (opt == 'P')
+			plan = optarg;
 		else if (opt == 'v')
 			add_glob(&only_groups, optarg);
 		else if (opt == 't')
@@ -378,6 +439,8 @@ int harness_main(int argc, char **argv, const struct harness_ops *o)
 			continue;
 		else if (opt == 'x' && atoi(optarg) > 0)
 			harness_time_factor = atoi(optarg);
+		else if (opt == 'D' && atoi(optarg) > 0)
+			harness_deadline_s = atoi(optarg);
 		else if (opt == 's' && strtoull(optarg, NULL, 0))
 			test_seed = strtoull(optarg, NULL, 0);
 		else if (opt == 'd' && atoi(optarg) > 0)
@@ -392,5 +455,7 @@ int harness_main(int argc, char **argv, const struct harness_ops *o)
 		return EXIT_SUCCESS;
 	}
 	prepare();
-	return run_all();
+	if (traces && !o->trace())
+		return EXIT_FAILURE;
+	return plan ? harness_run_plan(plan) : run_all();
 }

@@ -98,6 +98,8 @@ void harness_register(struct test *t);
 struct harness_ops {
 	const char *const *groups;	/* variants and others; NULL ends */
 	void (*before)(void);		/* before each test, in the parent */
+	void (*failed)(void);		/* after one that failed: see after */
+	bool (*trace)(void);		/* once, to have traces (-T) */
 	/* When the test is over, before what is left of it is killed. */
 	void (*let_go)(void);
 	/* After each test, in the parent; false fails it. Uses note(). */
@@ -108,12 +110,13 @@ int harness_main(int argc, char **argv, const struct harness_ops *ops);
 
 /* What time limits and deadlines are multiplied by on a slow kernel (-x) */
 extern unsigned int harness_time_factor;
+extern unsigned int harness_deadline_s;	/* -D */
 
 /*
  * How long to wait for another task that must come: shorter than the time after
  * which a parked task goes on by itself (MY_MMU_PARK_MAX_S)
  */
-#define DEADLINE_S	(15 * harness_time_factor)
+#define DEADLINE_S	(harness_deadline_s * harness_time_factor)
 
 /* How much of something a test takes: a quarter where all takes longer. */
 static inline size_t scaled(size_t n)
@@ -128,6 +131,10 @@ void note(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 void skip(const char *fmt, ...)
 	__attribute__((format(printf, 1, 2), noreturn));
 
+/* Into the trace of the test, if one is kept (-T). */
+extern int harness_marker;
+void harness_mark(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
+
 /*
  * For helpers that check on behalf of a test: HERE() remembers the line of
  * the test, and failures inside the helper name it, too.
@@ -139,6 +146,7 @@ struct check {
 	const char *file;
 	int line;
 	bool fatal;
+	const char *not_reached;	/* if this fails: see below */
 	const char *seen_text;
 	const char *op;
 	const char *want_text;
@@ -150,10 +158,14 @@ void harness_check(bool good, const struct check *c, const char *fmt, ...)
 	__attribute__((format(printf, 3, 4)));
 
 #define HARNESS_CHECK(stop, seen_, op_, want_, ...)			\
+	HARNESS_CHECK_REACHED(stop, NULL, seen_, op_, want_, __VA_ARGS__)
+
+#define HARNESS_CHECK_REACHED(stop, missed, seen_, op_, want_, ...)	\
 	do {								\
 		struct check c_ = {					\
 			.file = __FILE__, .line = __LINE__,		\
-			.fatal = stop, .op = #op_,			\
+			.fatal = stop, .not_reached = missed,		\
+			.op = #op_,					\
 			.seen_text = #seen_, .want_text = #want_,	\
 			.seen = (long long)(seen_),			\
 			.want = (long long)(want_),			\
@@ -174,6 +186,22 @@ void harness_check(bool good, const struct check *c, const char *fmt, ...)
 #define ASSERT_GT(s, w, ...) HARNESS_CHECK(true, s, >, w, __VA_ARGS__)
 #define ASSERT_LE(s, w, ...) HARNESS_CHECK(true, s, <=, w, __VA_ARGS__)
 #define ASSERT_LT(s, w, ...) HARNESS_CHECK(true, s, <, w, __VA_ARGS__)
+
+/*
+ * The interleaving that a race is about has not come about, if this fails, and
+ * so nothing is known of the guarantee: for lack of @missed. If no other check
+ * has failed before, the verdict says NOT-REACHED.
+ */
+#define REACH_EQ(missed, s, w, ...) \
+	HARNESS_CHECK_REACHED(true, missed, s, ==, w, __VA_ARGS__)
+#define REACH_GE(missed, s, w, ...) \
+	HARNESS_CHECK_REACHED(true, missed, s, >=, w, __VA_ARGS__)
+#define REACH_GT(missed, s, w, ...) \
+	HARNESS_CHECK_REACHED(true, missed, s, >, w, __VA_ARGS__)
+
+/* What can be missed: a test point that no task comes to, a task that waits */
+#define MISSED_POINT	"point"
+#define MISSED_WAIT	"wait"
 
 /* Has this test failed already, in whichever process? */
 bool harness_failed(void);

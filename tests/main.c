@@ -16,6 +16,7 @@
 #include "common.h"
 #include "counters.h"
 #include "lifetime.h"
+#include "test-trace.h"
 #include "testpoint.h"
 
 #define GRACE_MS	4000	/* grace periods, delayed mmput */
@@ -29,7 +30,11 @@
 static void before(void)
 {
 	write_file("/proc/sys/kernel/numa_balancing", "0");
+	write_file("/sys/kernel/mm/transparent_hugepage/enabled", "always");
+	write_file(DRIVER_PARAM("lookup"), "auto");
+	write_file(DRIVER_PARAM("fault_ahead"), "512");
 	kernel_skip();
+	test_trace_empty();
 }
 
 static bool after(const char *group, const char *test)
@@ -45,12 +50,15 @@ static bool after(const char *group, const char *test)
 int main(int argc, char **argv)
 {
 	static const char *const groups[] = {
-		"spinlock", "split-ptl", "rcu-list", "fuzz", "modules", NULL
+		"spinlock", "split-ptl", "rcu-list", "interval", "fuzz",
+		"modules", NULL
 	};
 	static const struct harness_ops ops = {
 		.groups = groups,
 		.before = before,
 		.let_go = tp_off_all,
+		.failed = test_trace_show,
+		.trace = test_trace_begin,
 		.after = after,
 	};
 	int ret;

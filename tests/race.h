@@ -94,6 +94,18 @@ bool task_is_in(pid_t tid, const char *name);
 /* Or after being let go from @point: it must sleep, and must not return. */
 #define call_on_to_wait(c, point) (HERE(), call_on_to_wait_(c, point))
 
+/* A populate in a twin: it must sleep until an invalidation is over. */
+void twin_waits(pid_t pid, int fd, uint64_t before);
+
+/*
+ * A variant may not be told of memory of which it has no table. Then another
+ * variant is attached as well, which is: parked there, an invalidation is as
+ * much under way. Never before the end, which the first knows before it.
+ */
+void hear_all(void);
+/* So that a populate at @p, where nothing is, is not the first of its table. */
+void make_table(int fd, char *p);
+
 /* Waits until as many external MMUs exist. */
 #define wait_for_mmus(fd, n) (HERE(), wait_for_mmus_(fd, n))
 

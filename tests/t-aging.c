@@ -261,6 +261,15 @@ static void stop_khugepaged(void)
 	write_file(THP "enabled", "always");
 }
 
+/*
+ * khugepaged asks of every page of this process, the program's own included,
+ * and would be counted for somebody else.
+ */
+static void khugepaged_stays_away(void)
+{
+	write_file(THP "enabled", "madvise");
+}
+
 /* Memory for a huge page; of the CPU's accesses nothing is known any more. */
 static char *idle_small_pages(int fd, size_t pages)
 {
@@ -406,6 +415,7 @@ TEST(g4_aging_is_of_one_page, 30)
 	char *p;
 	size_t i;
 
+	khugepaged_stays_away();
 	p = idle_small_pages(fd, N);
 	for (i = 0; i < sizeof(at) / sizeof(*at); i++) {
 		touch_until_all_marked(fd, p, N);
@@ -423,15 +433,21 @@ TEST(g4_aging_is_of_one_page, 30)
 	verify(fd, p, N);
 }
 
-/* A huge page is asked for as one: each entry of it has its mark taken. */
-TEST(g4_aging_of_a_huge_page, 30)
+/*
+ * A huge page is asked for as one: each entry of it has its mark taken. @split:
+ * it has an entry for each of its pages, since one of them may be written.
+ */
+static void aging_of_a_huge_page(bool split)
 {
 	int fd = attached(), ret;
 	uint64_t before;
 	char *p;
 
+	khugepaged_stays_away();
 	p = map_thp();
 	populate(fd, p, N, 0);
+	if (split)
+		populate(fd, p, 1, WRITE);
 	touch(fd, p, N);
 	forget_cpu_accesses();
 	before = asked(fd);
@@ -452,6 +468,16 @@ TEST(g4_aging_of_a_huge_page, 30)
 	verify(fd, p, N);
 }
 
+TEST(g4_aging_of_a_huge_page, 30)
+{
+	aging_of_a_huge_page(false);
+}
+
+TEST(g4_aging_of_a_split_huge_page, 30)
+{
+	aging_of_a_huge_page(true);
+}
+
 /* Reclaim of one page asks for it, too, on kernels that heed the answer. */
 TEST(g4_reclaim_asks_for_one_page, 30)
 {
@@ -464,6 +490,7 @@ TEST(g4_reclaim_asks_for_one_page, 30)
 	if (!have_swap())
 		skip("no swap");
 	stay_on_one_cpu();
+	khugepaged_stays_away();
 	p = idle_small_pages(fd, N);
 	for (i = 0; i < sizeof(at) / sizeof(*at); i++) {
 		touch_until_all_marked(fd, p, N);

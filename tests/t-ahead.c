@@ -15,7 +15,6 @@
 #define ALL	(MMU_HUGE / MMU_PAGE)
 #define N	64
 /* N pages in one leaf table are one batch: map_tables(1) */
-#define AHEAD	"/sys/module/my_mmu_driver/parameters/fault_ahead"
 
 static int fd;
 static char buf[2 * MMU_HUGE];
@@ -94,14 +93,14 @@ TEST(g10_ahead_as_far_as_allowed, 20)
 	p = map_tables(1);
 	cpu_stamp(p, N, 1);
 	for (i = 0; i < sizeof(ahead) / sizeof(*ahead); i++) {
-		ASSERT_EQ(write_file(AHEAD, "%u", ahead[i]), 0, "fault_ahead");
+		ASSERT_EQ(write_file(DRIVER_PARAM("fault_ahead"), "%u",
+				     ahead[i]), 0, "fault_ahead");
 		faults = faults_of_read(p, PAGES(N));
 		EXPECT_EQ(faults, ahead[i] ? (N + ahead[i] - 1) / ahead[i] : N,
 			  "faults of %d pages, %u ahead", N, ahead[i]);
 		verify(fd, p, N);
 		forget(p, N);
 	}
-	write_file(AHEAD, "512");
 }
 
 /* What is behind a hole is no business of who ends at the hole. */

@@ -128,8 +128,8 @@ static const struct populate_row populate_rows[] = {
 	{ "length not aligned", AT(0), 4097, 0, 0, -EINVAL },
 	{ "length below a page", AT(0), 1, 0, 0, -EINVAL },
 	{ "empty", AT(0), 0, 0, 0, -EINVAL },
-	{ "flag bit 2", AT(0), 4096, 4, 0, -EINVAL },
-	{ "flag bit 2 with those below", AT(0), 4096, 7, 0, -EINVAL },
+	{ "flag bit 3", AT(0), 4096, 8, 0, -EINVAL },
+	{ "flag bit 3 with those below", AT(0), 4096, 15, 0, -EINVAL },
 	{ "flag bit 31", AT(0), 4096, 1u << 31, 0, -EINVAL },
 	{ "batch above the limit", AT(0), 4096, 0, 513, -EINVAL },
 	{ "batch of all ones", AT(0), 4096, 0, ~0u, -EINVAL },
@@ -148,6 +148,10 @@ static const struct populate_row populate_rows[] = {
 	{ "hole, without faults", AT(N * 4096), 4096, 2, 0, -EFAULT },
 	{ "kernel address, without faults", KERNEL, 4096, 2, 0, -EFAULT },
 	{ "page 0, without faults", 0, 4096, 2, 0, -EFAULT },
+};
+
+static const struct populate_row floor_row = {
+	"the floor's flag", AT(0), 4096, MY_MMU_FLOOR_LOOKUP, 0, -EINVAL,
 };
 
 static void try_populate(int fd, unsigned long cmd,
@@ -174,6 +178,8 @@ TEST(g9_populate_refuses_bad_arguments, 20)
 		try_populate(fd, MY_MMU_GUP_FLOOR, &populate_rows[i]);
 		check_unchanged(fd, &before, populate_rows[i].what);
 	}
+	try_populate(fd, MY_MMU_POPULATE, &floor_row);
+	check_unchanged(fd, &before, floor_row.what);
 	verify(fd, p, N);
 }
 

@@ -7,7 +7,7 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
-#include "common.h"
+#include "race.h"
 
 #define N	16
 
@@ -58,7 +58,7 @@ TEST(handles_of_one_process_share_one_mmu, 10)
 
 TEST(variants_side_by_side_in_one_process, 10)
 {
-	int fd[3], i, others = 0;
+	int fd[8], i, others = 0;
 	char *p = map_private(N);
 
 	for (i = 0; mmu_variants[i]; i++) {
@@ -131,6 +131,23 @@ TEST(g5_attach_again_after_detach, 10)
 		device_sees(fd, p, N, 1);
 	}
 	verify(fd, p, N);
+}
+
+#define TAGS	16	/* MMU_RMAP_TAGS: as many lists are there, in turn */
+
+/* One that left its list by half is found when the turn comes round. */
+TEST(g5_more_lives_than_lists, 20)
+{
+	int fd = mmu_open(), i;
+	char *p = map_private(1);
+
+	for (i = 0; i < 2 * TAGS + 1; i++) {
+		ASSERT_EQ(mmu_attach(fd, test_variant), 0, "attach %d", i);
+		populate(fd, p, 1, WRITE);
+		EXPECT_EQ(mmu_evict(fd, p), 1, "its list is walked");
+		ASSERT_EQ(mmu_detach(fd), 0, "detach");
+		wait_for_mmus(fd, 0);
+	}
 }
 
 TEST(idle_handle_says_not_connected, 10)

@@ -13,6 +13,7 @@
 
 #include "race.h"
 
+#define MIB		(1ul << 20)
 #define GIB		(1ul << 30)
 #define ROOT_SLOT	(512 * GIB)
 #define LOWEST		(64ul << 10)		/* vm.mmap_min_addr */
@@ -108,15 +109,18 @@ TEST(g3_tables_in_all_corners, 20)
 	EXPECT_EQ(stats_of(fd).entries, 0, "all are gone");
 }
 
-/* From each place, or behind it, to each other, or before it. */
+/* From each place, behind it, or far behind it, to each other, or before it. */
 struct range {
 	unsigned long start, end;
 };
 
+enum { BEHIND = 1, BEFORE = 2, FAR_BEHIND = 4, ALL_EDGES = 7 };
+
 static bool make_range(struct range *r, size_t from, size_t to, int edges)
 {
-	r->start = places[from] + (edges & 1 ? MMU_PAGE : 0);
-	r->end = places[to] + (edges & 2 ? 0 : MMU_PAGE);
+	r->start = places[from] + (edges & BEHIND ? MMU_PAGE : 0) +
+		   (edges & FAR_BEHIND ? 700 * MIB : 0);
+	r->end = places[to] + (edges & BEFORE ? 0 : MMU_PAGE);
 	return r->start < r->end;
 }
 
@@ -147,7 +151,7 @@ TEST(g3_ranges_over_all_corners, 20)
 	populate_places();
 	for (from = 0; from < PLACES; from++)
 		for (to = from; to < PLACES; to++)
-			for (edges = 0; edges < 4; edges++) {
+			for (edges = 0; edges <= ALL_EDGES; edges++) {
 				if (!make_range(&r, from, to, edges))
 					continue;
 				ASSERT_EQ(mmu_verify(fd, (void *)r.start,
@@ -187,20 +191,40 @@ TEST(g1_ranges_over_all_corners, 60)
 	map_places();
 	for (from = 2; from < PLACES - 1; from++)
 		for (to = from; to < PLACES - 1; to++)
-			if (make_range(&r, from, to, (from + to) & 3))
+			if (make_range(&r, from, to, (from + to) & ALL_EDGES))
 				unmap_range(&r);
 	if (make_range(&r, 0, 1, 0))
 		unmap_range(&r);
 	unmap_places();
 }
 
-static uint64_t bytes_without_tables(void)
+/* They are freed when those that read them are done. */
+static void no_tables_left(int from)
 {
 	int ms;
 
-	for (ms = 0; ms < 3000 && stats_of(fd).tables; ms += 5)
+	for (ms = 0; ms < 3000 && stats_of(from).tables; ms += 5)
 		sleep_ms(5);
-	EXPECT_EQ(stats_of(fd).tables, 0, "no table is left");
+	EXPECT_EQ(stats_of(from).tables, 0, "no table is left");
+}
+
+/* The last detach walks over all of them, and frees what it leaves behind. */
+TEST(g5_detach_lets_go_of_all_corners, 20)
+{
+	int other = mmu_open();
+
+	fd = attached();
+	map_places();
+	populate_places();
+	ASSERT_EQ(mmu_detach(fd), 0, "detach");
+	wait_for_mmus(other, 0);
+	EXPECT_EQ(stats_of(other).entries, 0, "no entry is left");
+	no_tables_left(other);
+}
+
+static uint64_t bytes_without_tables(void)
+{
+	no_tables_left(fd);
 	return stats_of(fd).bytes;
 }
 

@@ -26,7 +26,7 @@ static double ms_since(double start)
 /* Does the variant promise that disjoint tables do not disturb each other? */
 static bool per_table(void)
 {
-	return !!strcmp(test_variant, "spinlock");
+	return variant_can(LOCKS_TABLES);
 }
 
 static pthread_t thread_of(void *(*fn)(void *), void *arg)

@@ -380,8 +380,8 @@ TEST(g10_race_attach_killed_at_the_mmap_lock, 20)
 
 /*
  * As killable as the lookup by itself, which on 6.1 is not, though an access by
- * the CPU is. Page 2 is of the same VMA and outside of the invalidation:
- * nothing but the lock keeps any of them away from it.
+ * the CPU is. The page is of the same VMA and outside of the invalidation, and
+ * of its leaf table: nothing but the lock keeps any of them away from it.
  */
 TEST(g10_race_populate_killed_at_the_mmap_lock, 20)
 {
@@ -399,9 +399,10 @@ TEST(g10_race_populate_killed_at_the_mmap_lock, 20)
 		gate_init(&gate[i]);
 	c.fd = attached();
 	floor.fd = c.fd;
-	p = map_private(3);
+	p = map_tables(2);
 	populate(c.fd, p, 1, 0);
-	c.p = p + 2 * MMU_PAGE;
+	c.p = p + MMU_HUGE;
+	make_table(c.fd, c.p);
 	floor.p = c.p;
 	cpu.p = c.p;
 	floor.gate = &gate[0];

@@ -130,13 +130,22 @@ TEST(g4_each_page_is_found_among_gaps, 30)
 
 static char *views[VIEWS];
 
+/* Directories have a grace period of their own, perhaps on another CPU. */
 static uint64_t bytes_without_tables(void)
 {
+	uint64_t least = UINT64_MAX, bytes;
 	int ms;
 
 	for (ms = 0; ms < 3000 && stats_of(fd).tables; ms += 5)
 		sleep_ms(5);
-	return stats_of(fd).bytes;
+	for (ms = 0; ms < 200; ms += 5) {
+		bytes = stats_of(fd).bytes;
+		if (bytes < least)
+			ms = 0;
+		least = bytes < least ? bytes : least;
+		sleep_ms(5);
+	}
+	return least;
 }
 
 static void view_all(int memfd)

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * t-lookup.c - G2, G3, G9: a batch that is looked up without references
+ * t-lookup.c - G2, G3, G9, G10: a batch that is looked up without references
  *
  * From 16 pages on a populate reads the ptes, and takes no reference, if all
  * pages are there and are memory like any other. Everything else is for
@@ -19,15 +19,9 @@
 #include "race.h"
 
 #define N	64
-#define LOOKUP	"/sys/module/my_mmu_driver/parameters/lookup"
 #define RW	(PROT_READ | PROT_WRITE)
 
 static int fd;
-
-static void set_lookup(const char *how)
-{
-	ASSERT_EQ(write_file(LOOKUP, "%s", how), 0, "lookup=%s", how);
-}
 
 /* --- without references --------------------------------------------------- */
 
@@ -75,7 +69,6 @@ TEST(g2_race_freed_between_lookup_and_insertion, 20)
 	if (!have_swap())
 		skip("no swap");
 	race_begin(1);
-	set_lookup("auto");
 	EXPECT_LE(held_meanwhile(N), SOME, "the populate holds none");
 }
 
@@ -85,13 +78,12 @@ TEST(g2_race_held_between_lookup_and_insertion, 20)
 	if (!have_swap())
 		skip("no swap");
 	race_begin(1);
-	set_lookup("auto");
 	EXPECT_EQ(held_meanwhile(15), 15, "it holds all");
 }
 
 TEST(g2_race_lookup_as_it_was_told, 30)
 {
-	size_t gup, snapshot;
+	size_t gup, snapshot, by_itself;
 	char word[32];
 	FILE *f;
 
@@ -103,10 +95,13 @@ TEST(g2_race_lookup_as_it_was_told, 30)
 	set_lookup("snapshot");
 	snapshot = held_meanwhile(15);
 	set_lookup("auto");
+	by_itself = held_meanwhile(N);
 	EXPECT_EQ(gup, N, "with gup all are held");
+	EXPECT_LE(by_itself, SOME, "left to itself it holds none of so many");
 	EXPECT_LE(snapshot, SOME, "with snapshot not even fifteen are");
-	EXPECT_EQ(write_file(LOOKUP, "fast"), -EINVAL, "another word");
-	f = fopen(LOOKUP, "r");
+	EXPECT_EQ(write_file(DRIVER_PARAM("lookup"), "fast"), -EINVAL,
+		  "another word");
+	f = fopen(DRIVER_PARAM("lookup"), "r");
 	ASSERT_EQ(f && fgets(word, sizeof(word), f), true, "it can be read");
 	fclose(f);
 	EXPECT_EQ(strcmp(word, "auto\n"), 0, "changes nothing");
@@ -241,6 +236,35 @@ TEST(g9_protection_key_in_a_batch, 20)
 		close(fd);
 	}
 	pkey_free(key);
+}
+
+/* The floor that asks as a populate does finds what a populate would. */
+TEST(g10_floor_that_looks_up_as_a_populate, 20)
+{
+	static const size_t sizes[] = { 1, 16, N };
+	uint64_t done, batches;
+	size_t i;
+	char *p;
+
+	fd = attached();
+	batches = stats_of(fd).populate_batches;
+	p = map_private(N);
+	for (i = 0; i < sizeof(sizes) / sizeof(*sizes); i++) {
+		EXPECT_EQ(mmu_gup_floor(fd, p, N * MMU_PAGE,
+					WRITE | MY_MMU_FLOOR_LOOKUP, sizes[i],
+					&done), 0, "%zu a batch", sizes[i]);
+		EXPECT_EQ(done, N, "it brings in what is missing");
+	}
+	EXPECT_EQ(stats_of(fd).entries, 0, "and enters nothing");
+	EXPECT_EQ(stats_of(fd).populate_batches, batches, "it is no populate");
+	munmap(p + 20 * MMU_PAGE, MMU_PAGE);
+	EXPECT_EQ(mmu_gup_floor(fd, p, N * MMU_PAGE, MY_MMU_FLOOR_LOOKUP, 0,
+				&done), -EFAULT, "a hole");
+	EXPECT_EQ(done, 20, "it comes to the hole");
+	p = secret_from(p, 16);
+	EXPECT_EQ(mmu_gup_floor(fd, p, N * MMU_PAGE, MY_MMU_FLOOR_LOOKUP, 0,
+				&done), -EFAULT, "secret memory");
+	EXPECT_EQ(done, 16, "it comes to what is secret");
 }
 
 /* --- what others have made ------------------------------------------------ */

@@ -325,8 +325,9 @@ TEST(g9_nofault_waits_for_no_lock, 20)
 
 	race_begin(1);
 	ASSERT_EQ(mlockall(MCL_CURRENT), 0, "mlockall");
-	p = map_private(N);
-	c.p = map_private(N);
+	p = map_tables(1);
+	make_table(fd, p);
+	c.p = map_tables(1);
 	cpu_stamp(c.p, N, 1);
 	populate(fd, c.p, N, WRITE);
 	cpu_stamp(p, N / 2, 1);

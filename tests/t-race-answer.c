@@ -116,18 +116,20 @@ TEST(g1_race_zapped_and_unanswered, 20)
  */
 TEST(g6_race_waiting_is_not_waited_for, 20)
 {
-	struct call first, both, far;
+	struct call first, both, near, far;
 	int fd;
 
 	race_begin(2);
 	fd = attached();
 	discard_unanswered(&first, fd);
+	near = discard(first.p + N * MMU_PAGE, 1);
 	far = discard(first.p + MMU_HUGE, 1);
 	both = discard(first.p, MMU_HUGE / MMU_PAGE + 1);
 	ASSERT_EQ(mmu_configure(fd, VERY_SLOW_US), 0, "very slow");
 	call_start(&both);
-	call_wait_in(&both, "my_mmu_invalidate_range_start");
-	EXPECT_LT(timed(&far), VERY_SLOW_US / 2, "for B, nobody waits");
+	call_wait_in(&both, "my_mmu_invalidate");
+	EXPECT_LT(timed(&near), VERY_SLOW_US / 2, "for B, nobody waits");
+	EXPECT_LT(timed(&far), VERY_SLOW_US / 2, "nor in another table");
 	EXPECT_EQ(call_wait(&both), 0, "discard of both");
 	EXPECT_EQ(tp_parked("start_zapped"), 1, "the first is where it was");
 	tp_release("start_zapped");

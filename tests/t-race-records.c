@@ -4,7 +4,8 @@
  *
  * A populate must wait as long as one of them covers it, in whatever order
  * they begin and end. How long it may wait beyond that differs: variant
- * "spinlock" has one hull around all that are running.
+ * "spinlock" has one hull around all that are running, and in "interval" who
+ * waits for one waits for all.
  */
 #include <errno.h>
 #include <sys/mman.h>
@@ -68,6 +69,7 @@ static void overlapping(bool first_ends_first)
 	char *p;
 
 	race_begin(4);
+	hear_all();
 	fd = attached();
 	p = map_private(2 * N);
 	cpu_stamp(p, 2 * N, 1);
@@ -121,6 +123,7 @@ TEST(g2_race_equal_ranges_end_one_by_one, 20)
 	char *p;
 
 	race_begin(4);
+	hear_all();
 	fd = attached();
 	p = map_private(2 * N);
 	cpu_stamp(p, 2 * N, 1);
@@ -135,8 +138,8 @@ TEST(g2_race_equal_ranges_end_one_by_one, 20)
 	call_to_wait(&in_a);
 	EXPECT_EQ(present(fd, p, N), 0, "nothing was entered");
 	let_end(&b);
-	if (!lock_per_table())
-		EXPECT_EQ(call_returned(&in_a), false, "one hull for all");
+	if (!variant_can(WAITS_FOR_NO_OTHER))
+		EXPECT_EQ(call_returned(&in_a), false, "one wait for all");
 	let_end(&c);
 	EXPECT_EQ(call_wait(&in_a), 0, "populate, at last");
 	goes_through(p, 2 * N);
@@ -151,7 +154,8 @@ TEST(g2_race_equal_ranges_end_one_by_one, 20)
  *							A? B? between? beyond?
  *
  * A and B wait in every variant, beyond in none. Between, one hull holds off
- * what a record each does not (G6); that is spinlock's price.
+ * what a record each does not (G6); that is spinlock's price. Where a table
+ * has the VM tell of it, that of A waits for B as well, but the others do not.
  */
 TEST(g2_race_far_apart, 20)
 {
@@ -159,8 +163,11 @@ TEST(g2_race_far_apart, 20)
 	char *p;
 
 	race_begin(8);
+	hear_all();
 	fd = attached();
 	p = map_tables(4);
+	make_table(fd, p + MMU_HUGE);
+	make_table(fd, p + 3 * MMU_HUGE);
 	cpu_stamp(p, N, 1);
 	cpu_stamp(p + 2 * MMU_HUGE, N, 1);
 	a = invalidation(p + 2 * MMU_HUGE, N);
@@ -179,15 +186,15 @@ TEST(g2_race_far_apart, 20)
 	goes_through(p + 3 * MMU_HUGE, N);
 
 	let_end(&a);
-	if (lock_per_table())
+	if (variant_can(WAITS_FOR_NO_OTHER))
 		EXPECT_EQ(call_wait(&in_a), 0, "populate where all is over");
 	EXPECT_EQ(call_returned(&in_b), false, "not where it is not");
 	let_end(&b);
 	EXPECT_EQ(call_wait(&in_b), 0, "populate, at last");
-	if (!lock_per_table()) {
+	if (!variant_can(WAITS_FOR_NO_OTHER))
 		EXPECT_EQ(call_wait(&in_a), 0, "and this");
+	if (!lock_per_table())
 		EXPECT_EQ(call_wait(&between), 0, "and that");
-	}
 	device_sees_zeros(fd, a.p, N);
 	device_sees_zeros(fd, b.p, N);
 	verify(fd, p, N);
@@ -195,8 +202,8 @@ TEST(g2_race_far_apart, 20)
 }
 
 /*
- * Room for the ranges of 16 is in the variants with a lock per table; more
- * share a hull. None may be forgotten.
+ * Room for the ranges of 16 is in the variants that keep a record; more share
+ * a hull. None may be forgotten.
  */
 #define MANY	20
 #define ROOM	16
@@ -236,8 +243,10 @@ TEST(g2_race_more_than_there_is_room_for, 30)
 	int i;
 
 	race_begin(2 * MANY + 1);
+	hear_all();
 	fd = attached();
 	p = map_tables(MANY + 1);
+	make_table(fd, p + MANY * MMU_HUGE);
 	for (i = 0; i < MANY; i++) {
 		inv[i] = invalidation(p + i * MMU_HUGE, 1);
 		pop[i] = a_populate(inv[i].p, 1);
@@ -246,16 +255,16 @@ TEST(g2_race_more_than_there_is_room_for, 30)
 	}
 	for (i = 0; i < MANY; i++)
 		call_to_wait(&pop[i]);
-	if (lock_per_table())
+	if (variant_can(WAITS_FOR_NO_OTHER))
 		goes_through(p + MMU_PAGE, 1);
 	goes_through(p + MANY * MMU_HUGE, 1);
 
 	end_of(0, ROOM);
-	if (lock_per_table())
+	if (variant_can(WAITS_FOR_NO_OTHER))
 		expect_done(0, ROOM);
 	expect_waiting(ROOM, MANY);
 	end_of(ROOM, MANY);
-	expect_done(lock_per_table() ? ROOM : 0, MANY);
+	expect_done(variant_can(WAITS_FOR_NO_OTHER) ? ROOM : 0, MANY);
 	goes_through(p, 2);
 	verify(fd, p, 2);
 }
@@ -267,6 +276,7 @@ TEST(g2_race_those_without_room_end_first, 30)
 	int i;
 
 	race_begin(2 * MANY + 1);
+	hear_all();
 	fd = attached();
 	p = map_tables(MANY);
 	for (i = 0; i < MANY; i++) {
@@ -277,11 +287,11 @@ TEST(g2_race_those_without_room_end_first, 30)
 		call_to_wait(&pop[i]);
 	}
 	end_of(ROOM, MANY);
-	if (lock_per_table())
+	if (variant_can(WAITS_FOR_NO_OTHER))
 		expect_done(ROOM, MANY);
 	expect_waiting(0, ROOM);
 	end_of(0, ROOM);
-	expect_done(0, lock_per_table() ? ROOM : MANY);
+	expect_done(0, variant_can(WAITS_FOR_NO_OTHER) ? ROOM : MANY);
 	goes_through(p, 2);
 	verify(fd, p, 2);
 }
@@ -296,6 +306,7 @@ TEST(g2_race_one_without_room_has_an_equal, 30)
 	int i;
 
 	race_begin(ROOM + 3);
+	hear_all();
 	fd = attached();
 	p = map_tables(ROOM);
 	for (i = 0; i <= ROOM; i++) {

@@ -236,6 +236,7 @@ TEST(g10_race_populate_gets_a_signal_while_it_waits, 20)
 	struct call c = { .fn = do_populate, .pages = 1 };
 
 	race_begin(2);
+	hear_all();
 	handle(SIGUSR1);
 	c.fd = attached();
 	c.p = map_private(1);
@@ -416,12 +417,12 @@ TEST(g10_timer_does_not_end_a_detach, 10)
 
 static void make_mappings(void)
 {
-	char *p = map_private(MAPPINGS);
-	size_t i;
+	size_t i, n = scaled(MAPPINGS);
+	char *p = map_private(n);
 
 	/* With an anon_vma each, so that there is a lock each */
-	cpu_stamp(p, MAPPINGS, 1);
-	for (i = 0; i < MAPPINGS; i += 2)
+	cpu_stamp(p, n, 1);
+	for (i = 0; i < n; i += 2)
 		ASSERT_EQ(mprotect(p + i * MMU_PAGE, MMU_PAGE, PROT_READ), 0,
 			  "mapping %zu", i);
 }

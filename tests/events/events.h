@@ -148,5 +148,7 @@ const char *golden_of(const char *scenario, char *release, size_t size);
 /* Else nobody knows whether aging was told under a spinlock. */
 bool preemption_is_counted(void);
 bool golden_differs(const char *want, const char *seen, bool with_by);
+/* Print what is in @seen, not in @want, step by step; false if nothing is. */
+bool golden_lacks(const char *want, const char *seen, bool with_by);
 
 #endif /* TESTS_EVENTS_EVENTS_H */

@@ -173,3 +173,75 @@ bool golden_differs(const char *want, const char *seen, bool with_by)
 	}
 	return true;
 }
+
+/* --- of a variant that is not told of everything -------------------------- */
+
+#define WHAT_COLUMN	11
+#define PAGES_COLUMN	33
+
+static bool is_row(const char *line)
+{
+	return line[0] == ' ';
+}
+
+/* Without what follows from being told of all: how often, and inside what. */
+static void bare(char *buf, size_t size, const char *line)
+{
+	const char *what = line + WHAT_COLUMN;
+
+	if (strlen(line) < PAGES_COLUMN) {
+		snprintf(buf, size, "nothing");
+		return;
+	}
+	while (!strncmp(what, "> ", 2))
+		what += 2;
+	snprintf(buf, size, "%c %.*s %s", line[WHAT_COLUMN - 4],
+		 (int)strcspn(what, " "), what, line + PAGES_COLUMN);
+}
+
+/* Is there a row like @line in the step that begins behind @i? */
+static bool step_has(const struct lines *l, int i, const char *line)
+{
+	char want[256], row[256];
+
+	bare(want, sizeof(want), line);
+	if (!strcmp(want, "nothing"))
+		return true;
+	while (++i < l->nr && is_row(l->line[i])) {
+		bare(row, sizeof(row), l->line[i]);
+		if (!strcmp(row, want))
+			return true;
+	}
+	return false;
+}
+
+static int next_step(const struct lines *l, int i)
+{
+	while (++i < l->nr && is_row(l->line[i]))
+		;
+	return i;
+}
+
+bool golden_lacks(const char *want, const char *seen, bool with_by)
+{
+	static struct lines a, b;
+	bool lacks = false;
+	int i = -1, j;
+
+	split(&a, want, with_by);
+	split(&b, seen, with_by);
+	for (j = 0; j < b.nr; j++) {
+		if (!is_row(b.line[j])) {
+			i = next_step(&a, i);
+			ASSERT_LT(i, a.nr, "tests/events has the step %s",
+				  b.line[j]);
+		}
+		if (is_row(b.line[j]) ? step_has(&a, i, b.line[j]) :
+					!strcmp(a.line[i], b.line[j]))
+			continue;
+		note("not in tests/events, in the step \"%s\":", a.line[i]);
+		show('+', b.line[j]);
+		lacks = true;
+	}
+	return lacks;
+}

@@ -34,6 +34,8 @@ static void pair(struct event *events, size_t n)
 	struct event *open[MAX_OPEN], *e;
 	unsigned int nr = 0, i;
 
+	if (!variant_can(HEARS_THE_END))
+		return;
 	for (e = events; e < events + n; e++) {
 		for (i = 0; i < nr; i++)
 			e->depth += same_side(open[i], e);
@@ -151,7 +153,7 @@ static const char *may_sleep(const struct event *e)
 }
 
 struct rows {
-	char text[MAX_ROWS][192];
+	char text[MAX_ROWS][256];
 	unsigned int count[MAX_ROWS];
 	unsigned int nr;
 };
@@ -169,15 +171,33 @@ static void row_text(char *buf, size_t size, const struct event *e, bool some)
 		 e->by);
 }
 
+/* The row of @text, or rows->nr. */
+static unsigned int find_row(const struct rows *rows, unsigned int from,
+			     const char *text)
+{
+	unsigned int i = from;
+
+	while (i < rows->nr && strcmp(rows->text[i], text))
+		i++;
+	return i;
+}
+
+static bool has_row(const struct rows *rows, const struct event *e)
+{
+	char text[sizeof(*rows->text)];
+
+	row_text(text, sizeof(text), e, true);
+	return find_row(rows, 0, text) < rows->nr;
+}
+
 /* Equal rows are one: with @some wherever they are, else if they follow. */
 static void add_row(struct rows *rows, const struct event *e, bool some)
 {
 	char text[sizeof(*rows->text)];
-	unsigned int i = some || !rows->nr ? 0 : rows->nr - 1;
+	unsigned int i;
 
 	row_text(text, sizeof(text), e, some);
-	while (i < rows->nr && strcmp(rows->text[i], text))
-		i++;
+	i = find_row(rows, some || !rows->nr ? 0 : rows->nr - 1, text);
 	ASSERT_LT(i, MAX_ROWS, "a step with fewer different events");
 	if (i == rows->nr) {
 		strcpy(rows->text[i], text);
@@ -185,6 +205,29 @@ static void add_row(struct rows *rows, const struct event *e, bool some)
 		rows->nr++;
 	}
 	rows->count[i]++;
+}
+
+/*
+ * Where the kernel chooses the pages it works for a while, and another thread,
+ * one that ages the pages say, may hold the mmap_lock meanwhile. So one event
+ * that came while nobody held it says that its caller does not need it: those
+ * first, and then of the others only what never came like that.
+ */
+static void add_rows_of_some(struct rows *rows, const struct event *first,
+			     const struct event *end)
+{
+	const struct event *e;
+
+	for (e = first + 1; e < end; e++)
+		if (!e->locked && of_interest(e, first))
+			add_row(rows, e, true);
+	for (e = first + 1; e < end; e++) {
+		struct event free = *e;
+
+		free.locked = false;
+		if (e->locked && of_interest(e, first))
+			add_row(rows, has_row(rows, &free) ? &free : e, true);
+	}
 }
 
 static int by_text(const void *a, const void *b)
@@ -198,9 +241,9 @@ static void add(char *buf, size_t size, const char *text)
 	strcat(buf, text);
 }
 
-static void add_rows(char *buf, size_t size, struct rows *rows, bool some)
+static void write_rows(char *buf, size_t size, struct rows *rows, bool some)
 {
-	char line[256], count[16];
+	char line[320], count[16];
 	unsigned int i;
 
 	if (some)
@@ -228,9 +271,11 @@ static struct event *add_step(char *buf, size_t size, struct event *e,
 	add(buf, size, "\n");
 	rows.nr = 0;
 	for (e++; e < end && e->kind > STEP_SOME; e++)
-		if (of_interest(e, first))
-			add_row(&rows, e, some);
-	add_rows(buf, size, &rows, some);
+		if (!some && of_interest(e, first))
+			add_row(&rows, e, false);
+	if (some)
+		add_rows_of_some(&rows, first, e);
+	write_rows(buf, size, &rows, some);
 	return e;
 }
 

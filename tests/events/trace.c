@@ -113,11 +113,14 @@ void trace_stop(void)
 
 /* --- reading it ----------------------------------------------------------- */
 
-/* "  comm-pid   [cpu] flags  count: name: values" */
+#define MAX_CPUS	64
+#define STACK_HEAD	"<stack trace>"
+
+/* "  comm-pid   [cpu] flags  count: name: values", or a stack's head instead */
 struct record {
 	char comm[32];
 	int pid;
-	unsigned int preempt;
+	unsigned int cpu, preempt;
 	char name[32];
 	const char *values;
 };
@@ -140,15 +143,18 @@ static bool parse(const char *line, struct record *r)
 		;
 	flags = strstr(cpu, "] ");
 	p = flags ? strstr(flags, ": ") : NULL;
-	if (!p || !strstr(p + 2, ": "))
+	if (!p || !(strstr(p + 2, ": ") || strstr(p, STACK_HEAD)))
 		return false;
 	line += strspn(line, " ");
 	cut(r->comm, sizeof(r->comm), line, dash);
 	r->pid = atoi(dash + 1);
+	r->cpu = atoi(cpu + 2);
 	r->preempt = flags[5] == '.' ? 0 : strtoul((char[]){ flags[5], 0 },
 						   NULL, 16);
-	p = cut(r->name, sizeof(r->name), p + 2, strstr(p + 2, ": "));
-	r->values = p + 2;
+	p += strlen(": ");
+	r->values = p + strcspn(p, ":\n");
+	cut(r->name, sizeof(r->name), p, r->values);
+	r->values += strspn(r->values, ": ");
 	return true;
 }
 
@@ -304,10 +310,14 @@ static void add_caller(struct event *e, const char *line, bool *next)
 			 name + 15);
 }
 
+/*
+ * A stack follows its event on its CPU. In the file, which is in the order of
+ * the clock, the events of other CPUs may be between the two.
+ */
 size_t trace_read(struct event *events, size_t room)
 {
+	struct event *last_of[MAX_CPUS] = {}, *of_stack = NULL;
 	FILE *f = fopen(INSTANCE "/trace", "re");
-	struct event *last = NULL;
 	bool caller_next = false;
 	struct record r;
 	char buf[512];
@@ -315,13 +325,21 @@ size_t trace_read(struct event *events, size_t room)
 
 	ASSERT_NE(f, NULL, "the record can be read");
 	while (fgets(buf, sizeof(buf), f)) {
-		if (!strncmp(buf, " => ", 4) && last) {
-			add_caller(last, buf, &caller_next);
-		} else if (parse(buf, &r) && strcmp(r.name, "<stack trace>")) {
-			ASSERT_LT(n, room, "the record is not that long");
-			last = describe(&r, &events[n]) ? &events[n++] : NULL;
-			caller_next = false;
+		if (!strncmp(buf, " => ", 4)) {
+			if (of_stack)
+				add_caller(of_stack, buf, &caller_next);
+			continue;
 		}
+		if (!parse(buf, &r))
+			continue;
+		ASSERT_LT(r.cpu, MAX_CPUS, "a CPU whose events are kept apart");
+		if (!strcmp(r.name, STACK_HEAD)) {
+			of_stack = last_of[r.cpu];
+			caller_next = false;
+			continue;
+		}
+		ASSERT_LT(n, room, "the record is not that long");
+		last_of[r.cpu] = describe(&r, &events[n]) ? &events[n++] : NULL;
 	}
 	fclose(f);
 	return n;

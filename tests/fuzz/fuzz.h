@@ -28,7 +28,7 @@
 #define PROCS		3
 #define THREADS		3	/* in each */
 #define SLOTS		5	/* descriptors that calls name, per process */
-#define VARIANTS	3
+#define VARIANTS	4
 #define CALLS_MAX	4096
 #define ARGS		5
 

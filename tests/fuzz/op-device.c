@@ -12,7 +12,7 @@
 /* --- attach, detach ------------------------------------------------------- */
 
 static const char *const names[] = {
-	"spinlock", "split-ptl", "rcu-list",
+	"spinlock", "split-ptl", "rcu-list", "interval",
 	"", "nosuch", "spinlock ", "Spinlock", "spin", "split-ptl-split-",
 	"................",
 };
@@ -101,7 +101,7 @@ void draw_populate(struct draw *d, struct call *c)
 	int odd = draw_odd(d, 5);
 
 	draw_range(d, &c->arg[0], &c->arg[1]);
-	c->arg[2] = odd == 2 ? DRAW_OF(d, 4, 7, 1u << 31, ~0u) :
+	c->arg[2] = odd == 2 ? DRAW_OF(d, 4, 7, 8, 1u << 31, ~0u) :
 			       draw_below(d, 4);
 	c->arg[3] = odd == 3 ? DRAW_OF(d, 513, 1u << 31, ~0u) :
 			       DRAW_OF(d, 0, 0, 0, 1, 2, 7, 511, 512);
@@ -112,11 +112,15 @@ void draw_populate(struct draw *d, struct call *c)
 		c->arg[0] = draw_edge(d, c->arg[0]);
 }
 
-static bool is_bad_populate(struct legal *l, const struct call *c)
+static bool is_bad_populate(struct legal *l, const struct call *c,
+			    unsigned long cmd)
 {
+	uint64_t flags = MY_MMU_POPULATE_WRITE | MY_MMU_POPULATE_NOFAULT;
 	struct legal own = { .success = true };
 
-	if (c->arg[2] & ~3ull || c->arg[3] > MY_MMU_BATCH_MAX)
+	if (cmd == MY_MMU_GUP_FLOOR)
+		flags |= MY_MMU_FLOOR_LOOKUP;
+	if (c->arg[2] & ~flags || c->arg[3] > MY_MMU_BATCH_MAX)
 		must_be(&own, EINVAL);
 	legal_pages(&own, c->arg[0], c->arg[1]);
 	return refuse(l, &own);
@@ -144,8 +148,9 @@ static void looked_up(struct self *me, const struct call *c, long ret,
 		      uint64_t limit)
 {
 	uint64_t addr = c->arg[0], end = addr + limit;
+	uint64_t flags = c->arg[2] & ~(uint64_t)MY_MMU_FLOOR_LOOKUP;
 
-	if (!world->seq.serial || c->arg[2] != MY_MMU_POPULATE_WRITE)
+	if (!world->seq.serial || flags != MY_MMU_POPULATE_WRITE)
 		return;
 	for (; addr < end; addr += MMU_PAGE) {
 		if (ret)
@@ -196,7 +201,7 @@ static void run_populate_cmd(struct self *me, const struct call *c,
 	uint64_t limit = 0;
 	long ret;
 
-	refused = is_bad_populate(&l, c);
+	refused = is_bad_populate(&l, c, cmd);
 	if (!refused) {
 		limit = reach(me->mm, a.addr, a.len, write);
 		if (write && a.flags & MY_MMU_POPULATE_NOFAULT)
@@ -231,6 +236,8 @@ void run_populate(struct self *me, const struct call *c)
 void draw_floor(struct draw *d, struct call *c)
 {
 	draw_populate(d, c);
+	if (draw_below(d, 2))
+		c->arg[2] |= MY_MMU_FLOOR_LOOKUP;
 }
 
 void run_floor(struct self *me, const struct call *c)

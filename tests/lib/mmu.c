@@ -14,7 +14,7 @@
 #define ATTACH_TRIES	100
 
 const char *const mmu_variants[] = {
-	"spinlock", "split-ptl", "rcu-list", NULL
+	"spinlock", "split-ptl", "rcu-list", "interval", NULL
 };
 
 static uint64_t user_addr(const void *p)

@@ -63,6 +63,7 @@ void tp_tell_(const char *point, const char *fmt, ...)
 	va_start(ap, fmt);
 	len = vsnprintf(command, sizeof(command), fmt, ap);
 	va_end(ap);
+	harness_mark("%s: %s", point, command);
 	ret = write(fd, command, len) < 0 ? -errno : 0;
 	close(fd);
 	ASSERT_EQ(ret, 0, "test point %s obeys \"%s\"", point, command);
@@ -102,9 +103,9 @@ void tp_wait_parked_(const char *point, unsigned int n)
 		tick();
 		s = look_at(point);
 	}
-	ASSERT_EQ(s.parked, n,
-		  "so many tasks are parked at %s (%lu came by)", point,
-		  s.arrivals);
+	REACH_EQ(MISSED_POINT, s.parked, n,
+		 "so many tasks are parked at %s (%lu came by)", point,
+		 s.arrivals);
 }
 
 void tp_wait_arrivals_(const char *point, unsigned long n)
@@ -116,7 +117,8 @@ void tp_wait_arrivals_(const char *point, unsigned long n)
 		tick();
 		s = look_at(point);
 	}
-	ASSERT_GE(s.arrivals, n, "so many tasks came to %s", point);
+	REACH_GE(MISSED_POINT, s.arrivals, n, "so many tasks came to %s",
+		 point);
 }
 
 /* Called by the parent of tests: nothing here may end it. */

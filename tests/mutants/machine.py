@@ -114,7 +114,7 @@ def layer_of(modules, layer):
     shutil.rmtree(layer, ignore_errors=True)
     (layer / "vm/modules").mkdir(parents=True)
     order = ("mmu_rmap", "my_mmu_driver", "my_mmu_spinlock",
-             "my_mmu_split_ptl", "my_mmu_rcu_list")
+             "my_mmu_split_ptl", "my_mmu_rcu_list", "my_mmu_interval")
     for i, name in enumerate(order):
         file = next(modules.rglob(f"{name}.ko"))
         shutil.copy2(file, layer / f"vm/modules/{i:02}-{name}.ko")

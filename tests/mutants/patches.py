@@ -18,7 +18,7 @@ ROOT = pathlib.Path(__file__).resolve().parent.parent.parent
 BUILD = pathlib.Path(os.environ.get("BUILD") or ROOT / "build")
 OUT = BUILD / "mutants"
 SOURCES = ("Kbuild", "include", "rmap", "driver", "variants")
-VARIANTS = ("spinlock", "split-ptl", "rcu-list")
+VARIANTS = ("spinlock", "split-ptl", "rcu-list", "interval")
 CONTEXT = 2  # lines of context in a patch
 
 
