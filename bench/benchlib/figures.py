@@ -8,13 +8,29 @@ import subprocess
 from pathlib import Path
 from typing import Any, Iterable, NamedTuple, Optional
 
-from .results import FLOOR, ResultError
+from .results import AGAIN, FLOOR, ResultError
+from .stats import LEAST_BEYOND, Bucket
 
 PLOTS = Path(__file__).resolve().parent.parent / "plots"
-STYLES = {FLOOR: 1, "spinlock": 2, "split-ptl": 3, "rcu-list": 4}
-POSITIONS = ("p50_ns", "p90_ns", "p99_ns", "p999_ns", "max_ns")
+STYLES = {FLOOR: 1, AGAIN: 11, "spinlock": 2, "split-ptl": 3, "rcu-list": 4,
+          "interval": 5}
+OTHERS = (6, 7)
 
-Row = dict[str, Any]
+
+class Mark(NamedTuple):
+    """A cell of a table with a look of its own; report.css has the looks."""
+
+    text: str
+    css: str
+    note: str = ""
+
+
+class Table(NamedTuple):
+    """What a figure shows, for whoever cannot see it; FIRST cells head rows."""
+
+    head: list[str]
+    body: list[list[Any]]	# of text, or of Mark
+    first: int = 1
 
 
 class Figure(NamedTuple):
@@ -25,6 +41,8 @@ class Figure(NamedTuple):
     alt: str
     svg: str
     tall: bool      # wants a row of the page to itself
+    width: int
+    table: Optional[Table] = None
 
 
 class Point(NamedTuple):
@@ -39,12 +57,17 @@ def style_of(variant: str, variants: Iterable[str]) -> int:
     if variant in STYLES:
         return STYLES[variant]
     others = [v for v in variants if v not in STYLES]
-    return 5 + others.index(variant) % 2
+    return OTHERS[others.index(variant) % len(OTHERS)]
 
 
 def hollow(style: int) -> int:
     """The style of the same variant under another condition."""
     return style + 10
+
+
+def faint(style: int) -> int:
+    """The style of a variant where the machine cannot tell."""
+    return style % 10 + 20
 
 
 def nice(value: float) -> str:
@@ -133,10 +156,13 @@ class Plotter:
                               f"{done.stdout.strip()}")
         svg = _accessible(out.read_text(), name, alt)
         out.write_text(svg)
-        return Figure(name, caption, alt, svg, height > width)
+        return Figure(name, caption, alt, svg, height > width, width)
 
 
 # --- curves over the pages per call ------------------------------------------
+
+PAGES = "pages per call"
+
 
 def _ends(curves: dict[str, list[Point]], variants: list[str], top: float,
           height: int) -> list[str]:
@@ -144,6 +170,10 @@ def _ends(curves: dict[str, list[Point]], variants: list[str], top: float,
     names = list(curves)
     gap = top * 17 / (height - 110)
     ys = spread([curves[name][-1].y for name in names], gap)
+    least = 0.0		# nor below the axis
+    for i in sorted(range(len(ys)), key=lambda i: ys[i]):
+        ys[i] = max(ys[i], least)
+        least = ys[i] + gap
     right = max(points[-1].x for points in curves.values())
     return [f'{right} {y!r} "{name}" {style_of(name, variants)}'
             for name, y in zip(names, ys)]
@@ -164,9 +194,14 @@ def _curve_data(curves: dict[str, list[Point]]) -> list[str]:
     return lines
 
 
+def _right(names: Iterable[str]) -> int:
+    return 3 + max(map(len, names))
+
+
 def draw_curves(plotter: Plotter, name: str, caption: str, alt: str,
                 curves: dict[str, list[Point]], variants: list[str],
-                ylab: str, bar: float = 0) -> Figure:
+                ylab: str, bar: float = 0, xlab: str = PAGES) -> Figure:
+    """Values from 0 on, over pages on a logarithmic axis."""
     width, height = 640, 380
     top = 1.08 * max(p.hi for points in curves.values() for p in points)
     pages = sorted({round(p.x) for points in curves.values()
@@ -178,8 +213,31 @@ def draw_curves(plotter: Plotter, name: str, caption: str, alt: str,
         ends=plotter.table(f"{name}-ends.dat",
                            _ends(curves, variants, top, height)),
         styles=" ".join(str(style_of(n, variants)) for n in curves),
-        ylab=ylab, ymax=max(top, 1.1 * bar), bar=bar,
+        right=_right(curves), xlab=xlab, ylab=ylab, ymin=0, ymax=max(top, 1.1 * bar),
+        logy=0, bar=bar,
         bartext=f"bar: {bar:g}", xmin=pages[0] * 0.8, xmax=pages[-1] * 1.2,
+        ticks=", ".join(map(str, pages)))
+
+
+def draw_log_curves(plotter: Plotter, name: str, caption: str, alt: str,
+                    curves: dict[str, list[Point]], styles: dict[str, int],
+                    ylab: str, xlab: str = PAGES) -> Figure:
+    """Both axes logarithmic: what grows alike is a line of slope 1."""
+    width, height = 640, 380
+    values = [p.y for points in curves.values() for p in points]
+    low, high = min(values) / 2, max(values) * 2
+    gap = math.log10(high / low) * 17 / (height - 110)
+    ys = spread([math.log10(c[-1].y) for c in curves.values()], gap)
+    pages = sorted({round(p.x) for c in curves.values() for p in c})
+    ends = [f'{pages[-1]} {10 ** y!r} "{n}" {styles[n]}'
+            for n, y in zip(curves, ys)]
+    return plotter.draw(
+        "curves.gp", name, caption, alt, width, height,
+        data=plotter.table(f"{name}.dat", _curve_data(_beside(curves))),
+        ends=plotter.table(f"{name}-ends.dat", ends),
+        styles=" ".join(str(styles[n]) for n in curves), xlab=xlab,
+        ylab=ylab, right=_right(curves), ymin=low, ymax=high, logy=1, bar=0, bartext="",
+        xmin=pages[0] * 0.8, xmax=pages[-1] * 1.2,
         ticks=", ".join(map(str, pages)))
 
 
@@ -218,6 +276,11 @@ def _row_tables(plotter: Plotter, name: str, entries: list[Entry]
     }
 
 
+MOST = 3.0		# ratios beyond this, or 1 by it, are cut off
+RATIO_TICKS = (0.33, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95, 0.98, 1, 1.02, 1.05, 1.1,
+               1.25, 1.5, 2, 3)
+
+
 def _bounds(entries: list[Entry], marks: list[float]) -> tuple[float, float]:
     """All points, and of their intervals what leaves room for the rest."""
     points = [e.point for e in entries if e.point]
@@ -236,16 +299,72 @@ def draw_rows(plotter: Plotter, name: str, caption: str, alt: str,
     return plotter.draw(
         "rows.gp", name, caption, alt, 640, 130 + 19 * len(entries),
         xlab=xlab, xmin=0.0 if from_zero else max(0.0, low - margin),
-        xmax=high + margin, marks=" ".join(f"{m:g}" for m in marks),
+        xmax=high + margin, marks=" ".join(f"{m:g}" for m in marks), band=0,
+        ticks="", **_row_tables(plotter, name, entries))
+
+
+def _within(entry: Entry) -> Entry:
+    """At the edge, with its value in its name, if it lies beyond."""
+    if not entry.point or 1 / MOST <= entry.point[0] <= MOST:
+        return entry
+    edge = min(max(entry.point[0], 1 / MOST), MOST)
+    return entry._replace(text=f"{entry.text}: {nice(entry.point[0])}",
+                          point=(edge, edge, edge))
+
+
+def _ticks(low: float, high: float) -> str:
+    """Not so many that their names touch."""
+    inside = [t for t in RATIO_TICKS if low <= t <= high]
+    least = math.log(high / low) / 14
+    kept = [1.0]
+    for tick in sorted(inside, key=lambda t: (abs(math.log(t)), t)):
+        if all(abs(math.log(tick / k)) > least for k in kept):
+            kept.append(tick)
+    return ", ".join(f"{t:g}" for t in sorted(kept))
+
+
+def draw_ratios(plotter: Plotter, name: str, caption: str, alt: str,
+                entries: list[Entry], xlab: str, marks: list[float],
+                band: float = 0) -> Figure:
+    """Twice as much lies as far from 1 as half; BAND % around 1 are shaded."""
+    entries = [_within(entry) for entry in entries]
+    points = [e.point for e in entries if e.point]
+    low = max(1 / MOST, min([p[1] for p in points] + marks + [0.94])) / 1.03
+    high = min(MOST, max([p[2] for p in points] + marks + [1.06])) * 1.03
+    return plotter.draw(
+        "rows.gp", name, caption, alt, 640, 130 + 19 * len(entries),
+        xlab=xlab, xmin=low, xmax=high, band=band, ticks=_ticks(low, high),
+        marks=" ".join(f"{m:g}" for m in marks),
         **_row_tables(plotter, name, entries))
 
 
-# --- percentiles -------------------------------------------------------------
+# --- latencies ---------------------------------------------------------------
 
-def _percentile_curve(row: Row) -> list[tuple[int, float]]:
-    return [(position, row[column] / 1e9)
-            for position, column in enumerate(POSITIONS, 1)
-            if row[column] is not None]
+SHARES = (0.5, 0.1, 0.01, 0.001)
+
+
+def beyond(buckets: list[Bucket]) -> list[tuple[float, float]]:
+    """Steps: at so many seconds, the share that took longer falls to this."""
+    total = left = sum(b.count for b in buckets)
+    steps = [(buckets[0].low / 1e9, 1.0)]
+    for _, end, count in sorted(buckets):
+        left -= count
+        # the last one's way down ends below the axis
+        steps.append((end / 1e9, left / total or 0.1 / total))
+    return steps
+
+
+def longer_than(buckets: list[Bucket], share: float) -> Optional[float]:
+    """Seconds; None where fewer than 10 operations took longer."""
+    if share * sum(b.count for b in buckets) < LEAST_BEYOND:
+        return None
+    return next(x for x, y in beyond(buckets) if y < share)
+
+
+def _marks(buckets: list[Bucket]) -> list[tuple[float, float]]:
+    """Where a curve falls past half, one in 10 …: its variant's sign."""
+    found = ((longer_than(buckets, share), share) for share in SHARES)
+    return [(x, share) for x, share in found if x is not None]
 
 
 def _time_text(seconds: float) -> str:
@@ -265,26 +384,38 @@ def _time_ticks(low: float, high: float) -> str:
         for power in powers for factor in (1, 2, 5))
 
 
-def draw_percentiles(plotter: Plotter, name: str, heading: str, caption: str,
-                     alt: str, rows: list[Row], variants: list[str]
-                     ) -> Figure:
-    width, height = 480, 320
-    curves = {row["variant"]: _percentile_curve(row) for row in rows}
-    values = [y for curve in curves.values() for _, y in curve]
-    low, high = min(values) / 1.6, max(values) * 1.6
-    gap = math.log10(high / low) * 17 / (height - 130)
-    ys = spread([math.log10(c[-1][1]) for c in curves.values()], gap)
-    low = min(low, 10 ** (min(ys) - gap / 2))
-    high = max(high, 10 ** (max(ys) + gap / 2))
-    lines = []
-    for variant, curve in curves.items():
-        lines += [f"{x} {y!r}" for x, y in curve] + ["", ""]
-    ends = [f'{c[-1][0]} {10 ** y!r} "{variant}" '
-            f"{style_of(variant, variants)}"
-            for (variant, c), y in zip(curves.items(), ys)]
+class Axes(NamedTuple):
+    """Common to all panels of a scenario."""
+
+    low: float
+    high: float
+    least: float
+
+
+def axes_of(cells: Iterable[list[Bucket]]) -> Axes:
+    cells = list(cells)
+    return Axes(min(b.low for c in cells for b in c) / 1.2e9,
+                max(b.end for c in cells for b in c) * 1.2e-9,
+                0.5 / max(sum(b.count for b in c) for c in cells))
+
+
+def _blocks(curves: Iterable[list[tuple[float, float]]]) -> list[str]:
+    lines: list[str] = []
+    for curve in curves:
+        lines += [f"{x!r} {y!r}" for x, y in curve] or ["1 NaN"]
+        lines += ["", ""]
+    return lines
+
+
+def draw_beyond(plotter: Plotter, name: str, heading: str, caption: str,
+                alt: str, cells: dict[str, list[Bucket]], axes: Axes,
+                variants: list[str]) -> Figure:
+    curves = {v: beyond(buckets) for v, buckets in cells.items()}
     return plotter.draw(
-        "percentiles.gp", name, caption, alt, width, height, heading=heading,
-        data=plotter.table(f"{name}.dat", lines),
-        ends=plotter.table(f"{name}-ends.dat", ends),
+        "beyond.gp", name, caption, alt, 480, 340, heading=heading,
+        data=plotter.table(f"{name}.dat", _blocks(curves.values())),
+        points=plotter.table(f"{name}-points.dat",
+                             _blocks(map(_marks, cells.values()))),
         styles=" ".join(str(style_of(v, variants)) for v in curves),
-        ymin=low, ymax=high, ticks=_time_ticks(low, high))
+        names=" ".join(curves), xmin=axes.low, xmax=axes.high,
+        ymin=axes.least, ticks=_time_ticks(axes.low, axes.high))

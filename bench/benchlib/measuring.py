@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0
 """What bench/run and bench/icount share: parameters, the VM, what it is."""
 
+import csv
 import datetime
 import fcntl
 import os
@@ -11,7 +12,7 @@ import sys
 import tempfile
 import time
 from pathlib import Path
-from typing import Any, NoReturn, Sequence
+from typing import Any, NoReturn, Optional, Sequence
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 BUILD = Path(os.environ.get("BUILD", ROOT / "build"))
@@ -48,7 +49,7 @@ def lookup_wanted() -> str:
 
 def variants() -> list[str]:
     there = known_variants()
-    asked = words("VARIANTS", "spinlock split-ptl rcu-list")
+    asked = words("VARIANTS", "spinlock split-ptl rcu-list interval")
     for name in asked:
         if name not in there:
             die(f'there is no variant "{name}" in variants/; there are: '
@@ -146,8 +147,8 @@ def package_of(uname: str) -> str:
 
 
 def steal_of(raw: Path) -> int:
-    rows = raw.read_text().splitlines()[1:]
-    return sum(int(row.rsplit(",", 1)[1]) for row in rows)
+    with raw.open(newline="") as lines:
+        return sum(int(row["steal_ms"]) for row in csv.DictReader(lines))
 
 
 def describe(guest: dict[str, str], p: dict[str, Any], folder: Path,
@@ -156,10 +157,11 @@ def describe(guest: dict[str, str], p: dict[str, Any], folder: Path,
     accel, vcpus = guest["accelerator"], int(guest["vcpus"])
     machine = machine_of(guest["uname"])
     kind = "" if machine == "x86_64" else f"{machine}-"
+    emulator = "" if accel.startswith("host") else "qemu-"
     return {
-        "format": 1,
+        "format": 2,
         "date": before["date"],
-        "host": os.environ.get("BENCH_HOST") or f"qemu-{accel}-{kind}{vcpus}cpu",
+        "host": os.environ.get("BENCH_HOST") or f"{emulator}{accel}-{kind}{vcpus}cpu",
         "kernel": guest["release"], "series": guest["kernel"],
         "uname": guest["uname"], "package": package_of(guest["uname"]),
         "accelerator": accel, "qemu": guest["qemu"], "vcpus": vcpus,
@@ -167,6 +169,7 @@ def describe(guest: dict[str, str], p: dict[str, Any], folder: Path,
         "memory_kb": int(guest["memory_kb"]),
         "clocksource": guest["clocksource"],
         "clock_ns": int(guest["clock_ns"]),
+        "spinlocks": guest["spinlocks"],
         "cmdline": guest["cmdline"], "profile": guest["profile"],
         "perf": guest.get("perf", "none"),
         "mitigations": {k.removeprefix("mitigation_"): v
@@ -175,11 +178,10 @@ def describe(guest: dict[str, str], p: dict[str, Any], folder: Path,
         "host_cpu": before["cpu"], "host_cpus": os.cpu_count(),
         "host_kernel": os.uname().release.split("-")[0], "host_load": before["load"],
         "host_steal_ms": host_steal_ms() - before["steal"],
+        **host_shape(), "pinned": pinned_text(folder / "pinned.txt"),
         "steal_ms": steal_of(folder / "raw.csv"),
         "compiler": compiler(machine),
-        "commit": output("git", "rev-parse", "--short=12", "HEAD")
-        or "unknown",
-        "dirty": bool(output("git", "status", "--porcelain", "-uno")),
+        **before["tree"],
         "seconds": round(time.monotonic() - before["clock"]),
         "parameters": p,
     }
@@ -191,15 +193,84 @@ def before_all() -> dict[str, Any]:
     return {
         "date": now.isoformat(timespec="seconds").replace("+00:00", "Z"),
         "cpu": model.group(1) if model else "unknown",
-        "load": os.getloadavg()[0],
+        "load": host_load(),
         "steal": host_steal_ms(), "clock": time.monotonic(),
+        "tree": {
+            "commit": output("git", "rev-parse", "--short=12", "HEAD") or "unknown",
+            "dirty": bool(output("git", "status", "--porcelain", "-uno")),
+        },
     }
 
 
+BUSY = 0.5	# load beyond which a machine does not measure one thing
+
+
+def host_load() -> float:
+    return os.getloadavg()[0]
+
+
 def warn_about_load(load: float) -> None:
-    if load > 0.5:
+    if load > BUSY:
         print(f"note: this machine is busy (load {load:.1f}); times will be "
               "unsteady and intervals wide.", flush=True)
+
+
+# --- CPUs of one's own -------------------------------------------------------
+
+def cpus_here() -> int:
+    return len(os.sched_getaffinity(0))
+
+
+def cpus_asked() -> Optional[int]:
+    """What CPUS= says; then each of them is to have a CPU of the host."""
+    text = os.environ.get("CPUS")
+    return positive("CPUS", text, 64) if text else None
+
+
+def insist_on(cpus: int) -> None:
+    """Whoever asks for so many wants to see what they do, not who else is
+    there."""
+    here, load = cpus_here(), host_load()
+    if cpus > here:
+        die(f"CPUS={cpus}: this machine has {here} for us. Ask for {here}, or "
+            "measure on a larger one.")
+    if load > BUSY:
+        die(f"CPUS={cpus} wants that many CPUs to itself, and this machine is "
+            f"busy (load {load:.1f}). Wait until it is idle, or leave CPUS= "
+            "out: then nothing is pinned, and the report says how busy it "
+            "was.")
+
+
+def powers_of_two(most: int) -> list[int]:
+    """1, 2, 4 ... and MOST."""
+    found = [2 ** k for k in range(most.bit_length()) if 2 ** k <= most]
+    return found if found[-1] == most else found + [most]
+
+
+def pinned_text(path: Path) -> str:
+    """"0:0 1:1": virtual CPU and CPU of the host; empty: nothing was pinned."""
+    if not path.exists():
+        return ""
+    return " ".join(line.replace(" ", ":")
+                    for line in path.read_text().splitlines())
+
+
+def _read(path: str) -> str:
+    try:
+        return Path(path).read_text().strip()
+    except OSError:
+        return ""
+
+
+def host_shape() -> dict[str, Any]:
+    """What decides how far its CPUs are apart, and how fast each is."""
+    cpu = "/sys/devices/system/cpu"
+    nodes = len(list(Path("/sys/devices/system/node").glob("node[0-9]*")))
+    return {
+        "numa": nodes or 1,
+        "smt": {"1": "on", "0": "off"}.get(_read(f"{cpu}/smt/active"), ""),
+        "governor": _read(f"{cpu}/cpu0/cpufreq/scaling_governor"),
+    }
 
 
 # --- one at a time -----------------------------------------------------------

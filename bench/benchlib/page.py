@@ -1,27 +1,70 @@
 # SPDX-License-Identifier: GPL-2.0
-"""The report as one HTML file: no script, nothing loaded from elsewhere."""
+"""The report as one HTML file: no script, nothing loaded from elsewhere.
 
-import html
+What stands in it is put together here; how it looks, report.html says
+(a template of jinja2) and report.css.
+"""
+
+import sys
 from pathlib import Path
-from typing import Any, Iterable, Optional
+from typing import Any, Iterable, NamedTuple, Optional
 
-from .charts import (ordered, per_thousand, plural, select, title_of,
-                     variants_of, what)
-from .figures import Figure, microseconds, nice
-from .results import FLOOR, Results, Verdict
+from . import bars, interference, model, moved, perf, scaling, which
+from .bars import EVENTS, INSTRUCTIONS, Verdict
+from .charts import (Control, control_sentence, per_thousand, plural, seen,
+                     select, span, title_of, variants_of)
+from .figures import Figure, Mark, Table, microseconds, nice
+from .insn import Counts
+from .results import FLOOR, Results, interval_name
+
+try:
+    import jinja2
+except ImportError:
+    sys.exit(f"bench: {sys.executable} has no jinja2, which the page needs. "
+             "\"vm/setup bench\" installs Debian's (python3-jinja2), for "
+             "/usr/bin/python3.")
 
 Row = dict[str, Any]
-STYLE = Path(__file__).resolve().parent / "report.css"
+HERE = Path(__file__).resolve().parent
 NOT_COUNTED = "not counted"
 DASH = "–"
 
 
-def esc(text: Any) -> str:
-    return html.escape(str(text))
+class Part(NamedTuple):
+    """A piece of a section; report.html knows the kinds."""
+
+    kind: str
+    text: str = ""
+    css: str = ""
+    table: Optional[Table] = None
+    figures: Iterable[Figure] = ()
+    parts: Iterable["Part"] = ()
+
+
+class Section(NamedTuple):
+    anchor: str
+    title: str
+    parts: list[Part]
+
+
+def text(words: str, css: str = "") -> Part:
+    return Part("text", words, css)
+
+
+def figures(some: Iterable[Figure]) -> Part:
+    return Part("figures", figures=some)
+
+
+def table(caption: str, rows: Table) -> Part:
+    return Part("table", caption, table=rows)
+
+
+def details(summary: str, *parts: Part) -> Part:
+    return Part("details", summary, parts=parts)
 
 
 def emulated(meta: dict[str, Any]) -> bool:
-    return meta["accelerator"] != "kvm"
+    return meta["accelerator"] == "tcg"
 
 
 def source_line(meta: dict[str, Any]) -> str:
@@ -34,6 +77,13 @@ def source_line(meta: dict[str, Any]) -> str:
     return line
 
 
+def spinlocks(meta: dict[str, Any]) -> str:
+    """The kind that the guest's kernel had chosen; read back since it is known
+    that there are several."""
+    kind = meta.get("spinlocks")
+    return f"{kind} spinlocks" if kind else "spinlocks of unrecorded kind"
+
+
 # --- numbers as text ---------------------------------------------------------
 
 def value_text(row: Row, value: float) -> str:
@@ -42,66 +92,79 @@ def value_text(row: Row, value: float) -> str:
     return microseconds(value)
 
 
-def span(lo: Optional[float], hi: Optional[float]) -> str:
-    return "" if lo is None else f" [{lo:.2f}{DASH}{hi:.2f}]"
+def _value_span(row: Row, name: str, lo: str, hi: str) -> str:
+    return (f"{value_text(row, row[name])} [{value_text(row, row[lo])}"
+            f" {DASH} {value_text(row, row[hi])}]")
 
 
-def _value_span(row: Row) -> str:
-    return (f"{value_text(row, row['median'])} [{value_text(row, row['lo'])}"
-            f" {DASH} {value_text(row, row['hi'])}]")
-
-
-def _ratio_span(row: Row) -> str:
+def _ratio_span(row: Row) -> Any:
     if row["variant"] == FLOOR:
         return "1"
-    return f"{row['ratio']:.2f}{span(row['ratio_lo'], row['ratio_hi'])}"
+    words = (f"{row['ratio']:.2f} {span(row['ratio_lo'], row['ratio_hi'])}"
+             + (" of means" if row["statistic"] == "mean" else ""))
+    return words if seen(row) else Mark(words, "faint")
+
+
+def _modes(row: Row) -> str:
+    """"570 µs (62 %), 3.4 ms (38 %)"."""
+    found = [part.split(":") for part in row["modes"].split()]
+    return ", ".join(f"{microseconds(float(at))} ({100 * float(share):.0f} %)"
+                     for at, share in found)
+
+
+def _value(row: Row) -> str:
+    """Where a cell sleeps, its median is no typical value."""
+    if not row.get("sleeps"):
+        return _value_span(row, "median", "lo", "hi")
+    return (f"{row['sleeps']}: mean "
+            f"{_value_span(row, 'mean', 'mean_lo', 'mean_hi')}; modes "
+            f"{_modes(row) or 'too few'}")
+
+
+PERCENTILES = ("p50_ns", "p90_ns", "p99_ns", "p999_ns")
+
+
+def _percentile(row: Row, name: str) -> str:
+    if row[name] is None:
+        return DASH
+    return (f"{microseconds(row[name])} [{microseconds(row[name + '_lo'])} "
+            f"{DASH} {microseconds(row[name + '_hi'])}]")
 
 
 # --- tables ------------------------------------------------------------------
 
-def table(caption: str, head: Iterable[str], body: Iterable[Iterable[str]],
-          first: int = 1) -> str:
-    """BODY is HTML already; the FIRST cells of a row are its headings."""
-    lines = ['<div class="wide" tabindex="0" role="region" '
-             f'aria-label="{esc(caption)}"><table>',
-             f"<caption>{esc(caption)}</caption><thead><tr>"]
-    lines += [f'<th scope="col">{esc(cell)}</th>' for cell in head]
-    lines.append("</tr></thead><tbody>")
-    for cells in body:
-        parts = [f'<th scope="row">{c}</th>' if i < first else f"<td>{c}</td>"
-                 for i, c in enumerate(cells)]
-        lines.append(f"<tr>{''.join(parts)}</tr>")
-    lines.append("</tbody></table></div>")
-    return "\n".join(lines)
+def _by_load(rows: list[Row]) -> list[Row]:
+    return sorted(rows, key=lambda r: (r["pages"], r["threads"]))
 
 
-def _numbers(rows: list[Row]) -> str:
+def _numbers(rows: list[Row], interval: str) -> Table:
     latency = rows[0]["unit"] != "pages/s"
     head = ["pages", "threads", "variant", "condition", "runs",
-            "median [95 %]", "relative to the floor"]
+            f"median [{interval}]", "relative to the floor"]
     if latency:
         head += ["50 %", "90 %", "99 %", "99.9 %", "max", "operations"]
     body = []
-    for row in sorted(rows, key=lambda r: (r["pages"], r["threads"])):
-        cells = [row["pages"], row["threads"], row["variant"],
-                 row["condition"], row["n"], _value_span(row),
+    for row in _by_load(rows):
+        cells = [str(row["pages"]), str(row["threads"]), row["variant"],
+                 row["condition"], str(row["n"]), _value(row),
                  _ratio_span(row)]
         if latency:
-            cells += [DASH if row[c] is None else microseconds(row[c])
-                      for c in ("p50_ns", "p90_ns", "p99_ns", "p999_ns",
-                                "max_ns")] + [row["samples"]]
-        body.append([esc(cell) for cell in cells])
-    return table(f"{title_of(rows[0]['scenario'])}: all numbers", head, body,
-                 3)
+            cells += [_percentile(row, name) for name in PERCENTILES]
+            worst = row["max_ns"]
+            cells += [DASH if worst is None else microseconds(worst),
+                      str(row["samples"])]
+        body.append(cells)
+    return Table(head, body, 3)
 
 
 def _counted(row: Row, name: str) -> str:
-    if row[name] is None:
+    if row.get(name) is None:
         return NOT_COUNTED
     return nice(per_thousand(row, name))
 
 
 COUNT_HEADS = (
+    ("foreign", "beside"), ("late", "late"),
     ("contended", "contended locks"), ("retries", "retries"),
     ("waits", "waits"), ("zapped", "entries zapped"),
     ("invalidations", "invalidations"),
@@ -110,33 +173,33 @@ COUNT_HEADS = (
     ("cycles", "cycles"), ("instructions", "instructions"))
 
 
-def _counts(rows: list[Row]) -> str:
+def _counts(rows: list[Row]) -> Table:
     head = ["pages", "threads", "variant", "condition"]
-    head += [text for _, text in COUNT_HEADS]
-    body = [[esc(cell) for cell in
-             [row["pages"], row["threads"], row["variant"], row["condition"]]
-             + [_counted(row, name) for name, _ in COUNT_HEADS]]
-            for row in sorted(rows, key=lambda r: (r["pages"], r["threads"]))]
-    return table(f"{title_of(rows[0]['scenario'])}: counts per 1000 "
-                 "operations", head, body, 3)
+    head += [words for _, words in COUNT_HEADS]
+    body = [[str(row["pages"]), str(row["threads"]), row["variant"],
+             row["condition"]] + [_counted(row, name)
+                                  for name, _ in COUNT_HEADS]
+            for row in _by_load(rows)]
+    return Table(head, body, 3)
 
 
-# --- the verdict -------------------------------------------------------------
+# --- the bars ----------------------------------------------------------------
 
-def _verdict_cell(verdicts: list[Verdict]) -> str:
+def _verdict_cell(verdicts: list[Verdict]) -> Any:
     if not verdicts:
         return "not measured"
     v = verdicts[0]
-    word = "met" if v.met else "missed"
-    sign = "✓" if v.met else "✗"
-    text = (f'<span class="fixed"><span class="{word}">{sign} {word}</span> '
-            f"{v.value:.2f}{span(v.lo, v.hi)}</span>")
-    if v.unsettled:
-        text += ' <span class="unsettled">interval crosses the bar</span>'
-    return text
+    exact = v.bar.evidence == INSTRUCTIONS
+    note = (f"{v.value:.0f}" if v.bar.evidence == EVENTS else
+            f"{v.value:.3f}" if exact else f"{v.value:.2f}")
+    if v.lo is not None and not exact:
+        note += f" {span(v.lo, v.hi)}"
+    elif v.lo is not None:
+        note += f" ± {(v.hi - v.lo) / 2:.3f}"
+    return Mark(f"{bars.SIGNS[v.word]} {v.word}", v.word, note)
 
 
-def verdict_table(verdicts: list[Verdict], variants: list[str]) -> str:
+def _bar_table(verdicts: list[Verdict], variants: list[str]) -> Table:
     body = []
     for bar in dict.fromkeys(v.bar for v in verdicts):
         mine = [v for v in verdicts if v.bar == bar]
@@ -144,44 +207,49 @@ def verdict_table(verdicts: list[Verdict], variants: list[str]) -> str:
             cells = [_verdict_cell([v for v in mine if v.variant == variant
                                     and v.threads == threads])
                      for variant in variants]
-            body.append([esc(bar.text), str(threads),
-                         f'<span class="fixed">{esc(bar.limit())}</span>',
-                         *cells])
-    if not body:
-        return ("<p>None of the bars was measured: they are about 512 "
-                "pages per call.</p>")
-    return table("The bars, with 95 % intervals",
-                 ["what", "threads", "bar", *variants], body)
+            body.append([bar.text, str(bar.pages), str(threads), bar.evidence,
+                         Mark(bar.limit_text(), "fixed"), *cells])
+    return Table(["what", "pages", "threads", "from", "bar", *variants], body)
+
+
+BARS = (
+    "Bars on instructions and bytes are decided by counting. A bar on times is "
+    "met or missed only if the interval leaves it out, for all of them at "
+    "once; where the bar is inside, nothing has been decided.")
+
+
+def _price_table(prices: list[bars.Price]) -> Table:
+    body = [[p.cell.scenario, p.cell.condition, str(p.cell.pages),
+             f"{p.band.value:.3f}", Mark(f"{bars.SIGNS[p.word]} {p.word}", p.word),
+             p.pays or DASH] for p in prices]
+    return Table(["scenario", "condition", "pages", "relative to the best",
+                  "bar", "pays for"], body, 3)
+
+
+def _verdicts(verdicts: list[Verdict], prices: list[bars.Price],
+              interval: str) -> Section:
+    names = list(dict.fromkeys(v.variant for v in verdicts))
+    parts = [text("None of the bars was measured: they are about 1 and 512 "
+                  "pages per call.")]
+    if verdicts:
+        parts = [text(BARS), text(bars.how_many(verdicts)),
+                 table(f"The bars; intervals of times: {interval}",
+                       _bar_table(verdicts, names))]
+    if not any(v.bar.evidence == INSTRUCTIONS for v in verdicts):
+        parts.append(text(NO_COUNTS))
+    if prices:
+        parts.append(table(
+            "interval beside the best of the others, in instructions of an "
+            "operation: at most 1.05, or for what it pays", _price_table(prices)))
+    return Section("verdict", "The bars", parts)
+
+
+NO_COUNTS = (
+    "Instructions were not counted for this report, and most bars are about "
+    "them: \"make icount\", then \"bench/report FOLDER build/icount\".")
 
 
 # --- sections ----------------------------------------------------------------
-
-def _section(anchor: str, title: str, *parts: str) -> str:
-    return (f'<section id="{anchor}"><h2>{esc(title)}</h2>\n'
-            + "\n".join(parts) + "\n</section>")
-
-
-def _figure(figure: Figure) -> str:
-    tall = ' class="tall"' if figure.tall else ""
-    return (f'<figure id="fig-{figure.name}"{tall}>'
-            f'<div class="wide" tabindex="0" '
-            f'role="region" aria-label="Figure: {esc(figure.caption)}">'
-            f"{figure.svg}</div>"
-            f"<figcaption>{esc(figure.caption)}</figcaption></figure>")
-
-
-def _details(summary: str, *parts: str) -> str:
-    return (f"<details><summary>{esc(summary)}</summary>\n"
-            + "\n".join(parts) + "\n</details>")
-
-
-def _scenario(scenario: str, rows: list[Row], figures: list[Figure]) -> str:
-    return _section(
-        scenario, title_of(scenario), f"<p>{esc(ABOUT.get(scenario, ''))}</p>",
-        '<div class="figures">', *map(_figure, figures), "</div>",
-        _details("The same as a table", _numbers(rows)),
-        _details("What was counted meanwhile", _counts(rows)))
-
 
 ABOUT = {
     "populate":
@@ -194,6 +262,30 @@ ABOUT = {
         "had all of them. Unmirrored: the process has a device, which maps "
         "something else. With two threads, both do it at once, each to a "
         "range of its own.",
+    "populate-overlap":
+        "All threads populate the same memory; each begins where its share "
+        "would. Entries are made once. The floor's threads look up the same "
+        "pages, and take references of the same pages, too.",
+    "populate-table":
+        "The threads share each leaf table: they take its batches in turns, one "
+        "call for each. Where a lock is for one table, splitting it helps no "
+        "further here.",
+    "attach":
+        "A new process attaches while another one's device is asked for an "
+        "answer again and again, and takes its time. In the chain: by "
+        "evictions, so that whoever walks the list of external MMUs sleeps. In a "
+        "range callback: by invalidations, which no variant's list has to do "
+        "with.",
+    "detach":
+        "As attach: the process has attached before, and detaches.",
+    "exit":
+        "As attach: the process has attached before, and exits. An exit waits for "
+        "the callbacks of plain notifiers that are under way anywhere in the "
+        "machine, since the VM keeps one SRCU for all of them. Those of interval "
+        "notifiers are not among these.",
+    "evict":
+        "One page is taken from all devices while so many processes have one; the "
+        "caller alone has the page. Every external MMU on the list is asked.",
     "invalidate-munmap":
         "The pages and their mapping go away. Conditions as for "
         "MADV_DONTNEED; munmap also takes the mmap lock for writing, so two "
@@ -201,30 +293,72 @@ ABOUT = {
 }
 
 
-def _memory(rows: list[Row]) -> str:
+BESIDE = (
+    "As populate, while one more thread takes away a page {} times a second, by "
+    "MADV_DONTNEED: elsewhere, a page of another leaf table; between, of one "
+    "below and one above in turn; table, of the leaf table that is being "
+    "populated, never a page that is. The floor looks up under the same storm.")
+
+
+def about(scenario: str) -> str:
+    stem, _, rate = scenario.rpartition("-")
+    if stem == "populate-beside":
+        return BESIDE.format(rate)
+    return ABOUT.get(scenario, "")
+
+
+def _scenario(scenario: str, rows: list[Row], drawn: list[Figure],
+              interval: str) -> Section:
+    title = title_of(scenario)
+    return Section(scenario, title, [
+        text(about(scenario)), figures(drawn),
+        details("All numbers", table(f"{title}: all numbers",
+                                     _numbers(rows, interval))),
+        details("What was counted meanwhile",
+                table(f"{title}: counts per 1000 operations",
+                      _counts(rows)))])
+
+
+def _memory(rows: list[Row], drawn: list[Figure]) -> Section:
     body = []
     for variant in variants_of(rows):
         known = [r["bytes_per_page"] for r in select(rows, variant=variant)
                  if r["bytes_per_page"]]
         if known:
-            body.append([esc(variant), f"{max(known):.1f}"])
-    return table("Bytes of leaf tables and reverse index per mirrored page",
-                 ["variant", "bytes per page, at most"], body)
+            body.append([variant, f"{max(known):.1f}"])
+    return Section("memory", "Memory", [figures(drawn), table(
+        "Bytes of leaf tables and reverse index per mirrored page",
+        Table(["variant", "bytes per page, at most"], body))])
 
 
-HOW_TO_READ = (
-    "Numbers with brackets are medians with the interval that holds 95 % of "
-    "the medians of resampled runs (bootstrap over blocks, then over the "
-    "repetitions within a block). A block is one full set of measurements "
-    "with freshly loaded modules and fresh processes; within it, all "
-    "variants and the floor take turns in random order. A ratio compares a "
-    "run with the floor's run of the same block and repetition, never with "
-    "another boot. Few blocks make rough intervals.",
-    "Latency is the time between two readings of the clock around the "
-    "system call, each operation started after the one before had ended: "
-    "waiting in a queue does not show. A percentile is left out when fewer "
-    "operations were measured than it takes for one to lie beyond it.",
-)
+def _reading(interval: str) -> list[str]:
+    return [
+        "Numbers with brackets are medians and their intervals, by a "
+        "bootstrap: boots are drawn first, blocks of the boots drawn next, "
+        "repetitions last. A block is one full set of measurements with "
+        "freshly loaded modules and fresh processes; within it, all variants "
+        "and both floors take turns in random order. In a simulation with as "
+        f"many boots, blocks and repetitions as here, {interval} of such "
+        "intervals had the truth inside.",
+        "A ratio compares a run with another of the same boot, block and "
+        "repetition, never with another time. \"Better\" and \"worse\" are "
+        "said when 1 is outside the interval, \"same within 3 %\" when all of "
+        "the interval is, and \"undecided\" else: more blocks, or a quieter "
+        "machine, may decide.",
+        "A/A: in each group the floor is measured twice, under two names. "
+        "Nothing differs, so their interval shows what the machine itself "
+        "does; smaller differences are grey.",
+        "Where an operation sleeps (one context switch or more for each), or "
+        "has two modes, a median jumps from one to the other: mean and modes "
+        "are given instead, and ratios are those of means.",
+        "Latency is the time between two readings of the clock around the "
+        "system call, each operation started after the one before had ended: "
+        "waiting in a queue does not show. A percentile is left out unless 10 "
+        "operations lie beyond it; its interval takes operations to be "
+        "independent, so it is the least one must allow for.",
+    ]
+
+
 EMULATED = (
     "This was measured under emulation (QEMU's TCG). Instructions cost what "
     "it takes to translate and imitate them, caches and their misses are the "
@@ -233,11 +367,11 @@ EMULATED = (
     "ratios between like kinds of work carry over; speeds do not.")
 
 
-def _how_to_read(meta: dict[str, Any]) -> str:
-    parts = [f"<p>{esc(text)}</p>" for text in HOW_TO_READ]
+def _how_to_read(meta: dict[str, Any], interval: str) -> Section:
+    parts = [text(words) for words in _reading(interval)]
     if emulated(meta):
-        parts.insert(0, f'<p class="warning">{esc(EMULATED)}</p>')
-    return _section("reading", "How to read this", *parts)
+        parts.insert(0, text(EMULATED, "warning"))
+    return Section("reading", "How to read this", parts)
 
 
 def mitigations(meta: dict[str, Any]) -> str:
@@ -247,7 +381,7 @@ def mitigations(meta: dict[str, Any]) -> str:
                      if state != "Not affected") or "none needed"
 
 
-def _what_was_run(results: Results) -> str:
+def _what_was_run(results: Results) -> Section:
     meta, p = results.meta, results.meta["parameters"]
     commit = meta["commit"] + (" with local changes" if meta["dirty"] else "")
     known = [
@@ -258,6 +392,7 @@ def _what_was_run(results: Results) -> str:
         ("Guest", f"{plural(meta['vcpus'], 'virtual CPU')}, "
                   f"{meta['memory_kb'] // 1024} MiB, {meta['uname']}"),
         ("Kernel package", meta["package"]),
+        ("Spinlocks", meta.get("spinlocks", "not recorded")),
         ("Clock", f"{meta['clocksource']}, {meta['clock_ns']} ns to read"),
         ("Steal", f"{meta['steal_ms']} ms in the guest, "
                   f"{meta['host_steal_ms']} ms on the host"),
@@ -274,10 +409,10 @@ def _what_was_run(results: Results) -> str:
                  f"{plural(p['boots'] * p['blocks'], 'block')} of "
                  f"{plural(p['reps'], 'repetition')}"),
     ]
-    body = [[esc(name), esc(value)] for name, value in known]
-    return _section("setting", "What was run",
-                    table("Machine, kernel and parameters",
-                          ["", "value"], body))
+    body = [[name, str(value)] for name, value in known]
+    return Section("setting", "What was run",
+                   [table("Machine, kernel and parameters",
+                          Table(["", "value"], body))])
 
 
 def commands(meta: dict[str, Any]) -> list[str]:
@@ -291,15 +426,15 @@ def commands(meta: dict[str, Any]) -> list[str]:
     return [f"git checkout {meta['commit']}",
             "make bench " + " ".join(given),
             "bench/report build/report   # draws again from the same rows",
+            "bench/report build/report build/icount   # with instructions",
             "bench/save-results NAME     # keeps them in bench/results/"]
 
 
-def _repeat(meta: dict[str, Any]) -> str:
-    lines = "\n".join(commands(meta))
-    return _section("repeat", "How to repeat it",
-                    "<p>All rows, as they were measured, are beside this "
-                    "file: raw.csv, hist.csv, summary.csv and meta.json.</p>",
-                    f'<pre tabindex="0">{esc(lines)}</pre>')
+def _repeat(meta: dict[str, Any]) -> Section:
+    return Section("repeat", "How to repeat it", [
+        text("All rows, as they were measured, are beside this file: raw.csv, "
+             "hist.csv, summary.csv and meta.json."),
+        Part("pre", "\n".join(commands(meta)))])
 
 
 # --- perf --------------------------------------------------------------------
@@ -311,9 +446,10 @@ PERF = (
      "touching and mirroring the pages again"),
     ("lock", "Locks that were waited for",
      "perf lock record, perf lock contention: the kernel's own locks as "
-     "well as ours. A spinlock with a single waiter does not show here (the "
-     "waiter spins before the tracepoint); the variants' own count of "
-     "contended acquisitions, above, has it"),
+     "well as ours. Of a queued spinlock it sees who waits in the queue, not the "
+     "first to wait, who spins on the lock itself; of a test-and-set lock, "
+     "which a kernel takes where it sees a hypervisor, nobody. The variants' "
+     "own count of contended acquisitions, above, has them all"),
     ("stat", "Counters around runs of their own", "perf stat"),
     ("tracepoints", "The project's tracepoints",
      "perf stat -e 'my_mmu:*'; not among the timed runs, since enabled "
@@ -328,87 +464,270 @@ def _perf_text(text: str) -> str:
                      if line and not line.startswith("# started on"))
 
 
-def _perf(folder: Path) -> str:
+WAITS = (
+    "\"my_mmu\" is the driver's own tracepoint in the slow path of each of its "
+    "spinlocks, added up by the kernel: it sees every waiter. \"perf lock\" "
+    "sees the kernel's locks, by who waits; of a spinlock it sees those that "
+    "queue, so never the only one that waits.")
+PROFILE = (
+    "Stacks of the worker threads at 2000 samples a second; for invalidations "
+    "that includes touching and mirroring the pages again. Below 1000 samples "
+    "a share means little and none is drawn; PERF=record goes on until there "
+    "are as many. The folded stacks are in perf-stacks/, for any flame graph.")
+
+
+def _perf_tables(folder: Path, drawn: list[Figure]) -> list[Part]:
     parts = []
+    waits, found = perf.waits(folder), perf.profiles(folder)
+    if waits:
+        parts += [Part("heading", "Locks that were waited for, by name"),
+                  text(WAITS), table("Waits for locks in runs under perf",
+                                     perf.wait_table(waits))]
+    if found:
+        parts += [Part("heading", "Where the time goes"), text(PROFILE),
+                  figures(drawn), details("How many samples", table(
+                      "Samples of each profile", perf.sample_table(found)))]
+    counted = perf.stat_table(folder)
+    if counted:
+        parts.append(details("Counters and tracepoints", table(
+            "perf stat, around runs of their own", counted)))
+    parts += [text(f"{note}.") for note in perf.notes(folder)]
+    return parts
+
+
+def _perf(folder: Path, drawn: list[Figure]) -> Section:
+    parts: list[Part] = _perf_tables(folder, drawn)
     for kind, title, about in PERF:
         files = sorted(folder.glob(f"perf-{kind}-*.txt"))
-        if not files:
-            continue
-        parts.append(f"<h3>{esc(title)}</h3><p>{esc(about)}.</p>")
+        if files:
+            parts += [Part("heading", title), text(f"{about}.")]
         for path in files:
-            text = _perf_text(path.read_text())
             who = path.stem.removeprefix(f"perf-{kind}-")
-            parts.append(_details(who, f'<pre tabindex="0">{esc(text)}'
-                                       "</pre>"))
-    if not parts:
-        parts = ["<p>perf was not run (PERF=none).</p>"]
-    return _section("perf", "What perf saw", *parts)
+            parts.append(details(
+                who, Part("pre", _perf_text(path.read_text()))))
+    return Section("perf", "What perf saw",
+                   parts or [text("perf was not run (PERF=none).")])
 
 
 # --- the whole ---------------------------------------------------------------
 
-def _contents(scenarios: list[str]) -> str:
-    anchors = [("verdict", "The bars"), ("reading", "How to read this")]
-    anchors += [(s, title_of(s)) for s in scenarios]
-    anchors += [("counts", "Contention"), ("memory", "Memory"),
-                ("perf", "What perf saw"), ("setting", "What was run"),
-                ("repeat", "How to repeat it")]
-    items = "".join(f'<li><a href="#{a}">{esc(t)}</a></li>'
-                    for a, t in anchors)
-    return f'<nav aria-label="Contents"><ul>{items}</ul></nav>'
+class Report(NamedTuple):
+    """All that is known; the programs fill it in."""
+
+    results: Results
+    rows: list[Row]
+    pairs: list[Row]
+    controls: list[Control]
+    counts: Optional[Counts]
+    lines: list[which.Line]
+    verdicts: list[Verdict]
+    interference: interference.Table
+    folder: Path
+    transfers: Optional[moved.Moved] = None
 
 
-def build(results: Results, rows: list[Row], verdicts: list[Verdict],
-          figures: dict[str, list[Figure]], folder: Path) -> str:
-    meta = results.meta
-    scenarios = ordered(rows, "scenario")
-    title = (f"External MMU: {', '.join(variants_of(rows))} compared")
-    body = [
-        f"<header><h1>{esc(title)}</h1><p>{esc(source_line(meta)).replace(chr(10), ' · ')}</p>"
-        f"</header>", _contents(scenarios), "<main>",
-        _section("verdict", "The bars",
-                 verdict_table(verdicts, variants_of(rows))),
-        _how_to_read(meta),
-        *[_scenario(s, select(rows, scenario=s), figures[s])
-          for s in scenarios],
-        _section("counts", "Contention",
-                 "<p>Counts say why, and they say it under emulation "
-                 "too, where times say little.</p>",
-                 '<div class="figures">', *map(_figure, figures["counts"]),
-                 "</div>"),
-        _section("memory", "Memory", _memory(rows)),
-        _perf(folder), _what_was_run(results), _repeat(meta), "</main>"]
-    return ('<!doctype html>\n<!-- SPDX-License-Identifier: CC-BY-SA-4.0 -->'
-            '\n<html lang="en"><head><meta charset="utf-8">'
-            '<meta name="viewport" content="width=device-width">'
-            '<meta name="color-scheme" content="light dark">'
-            f"<title>{esc(title)}</title><style>{STYLE.read_text()}</style>"
-            "</head><body>\n" + "\n".join(body) + "\n</body></html>\n")
+class Drawn(NamedTuple):
+    matrix: Figure
+    pairs: list[Figure]
+    controls: list[Figure]
+    insn: list[Figure]
+    scenarios: dict[str, list[Figure]]
+    counts: Figure
+    scaling: list[Figure]
+    profiles: list[Figure]
+    transfers: list[Figure]
+    memory: list[Figure]
+    growth: list[Figure]
 
 
-def short_table(rows: list[Row]) -> str:
-    """What the terminal shows: a line per variant and thread count."""
-    lines = [f"{'variant':<12}{'threads':>8}{'populate 1':>20}"
-             f"{'populate 512':>20}{'DONTNEED 512':>20}{'bytes/page':>12}"]
+def counted_elsewhere(report: Report) -> Optional[str]:
+    """Instructions and times of two commits are not of one program."""
+    if not report.counts:
+        return None
+    mine, other = report.results.meta, report.counts.meta
+    if (mine["commit"], mine["kernel"]) == (other.get("commit"),
+                                            other.get("kernel")):
+        return None
+    return (f"Times are of commit {mine['commit']} and {mine['kernel']}, "
+            f"instructions of {other.get('commit')} and "
+            f"{other.get('kernel')}: two programs, if bench/ or the modules "
+            "changed between.")
 
-    def cell(**wanted: Any) -> str:
-        found = select(rows, **wanted)
-        return _ratio_span(found[0]) if found else DASH
 
-    for variant in variants_of(rows):
-        for threads in ordered(rows, "threads"):
-            same = {"variant": variant, "threads": threads}
-            size = [r["bytes_per_page"] for r in select(rows, **same)
-                    if r["bytes_per_page"]]
-            populate = {**same, "scenario": "populate"}
-            lines.append(
-                f"{variant:<12}{threads:>8}"
-                f"{cell(**populate, pages=1):>20}"
-                f"{cell(**populate, pages=512):>20}"
-                + f"{cell(**same, scenario='invalidate-dontneed', condition='mirrored', pages=512):>20}"
-                + (f"{max(size):>12.1f}" if size else f"{DASH:>12}"))
-    lines.append("Ratios: populate relative to bare page lookups (1 is the "
-                 "most), MADV_DONTNEED")
-    lines.append("of mirrored pages relative to no device (1 is the least); "
-                 "95 % intervals.")
+BUSY, STOLEN = 0.5, 0.01	# load of the host; share of the guest's time
+
+
+def disturbed(meta: dict[str, Any]) -> Optional[str]:
+    """A machine that others used meanwhile: its rows are kept, and flagged."""
+    load = meta["host_load"]
+    stolen = meta["steal_ms"] / (1000 * meta["seconds"] * meta["vcpus"])
+    if load <= BUSY and stolen <= STOLEN:
+        return None
+    return (f"The machine was not idle: load {load:.1f} when it began, "
+            f"{100 * stolen:.1f} % of the guest's time stolen. All rows are "
+            "kept; intervals are wider than they need be.")
+
+
+QUEUED = "queued"
+OTHER_LOCKS = (
+    "This guest had {}, as a kernel takes them where it sees a hypervisor. Most "
+    "machines have queued ones. Contention here, in counts and in times of more "
+    "than one thread, is of these locks; compare it with no other kind. "
+    "HYPERVISOR=off hides the hypervisor.")
+
+
+def other_locks(meta: dict[str, Any]) -> Optional[str]:
+    if meta.get("spinlocks") == QUEUED:
+        return None
+    return OTHER_LOCKS.format(spinlocks(meta)) if meta.get("spinlocks") else (
+        "Which kind of spinlocks the guest had was not recorded. Guests showed "
+        "a hypervisor then, for which x86 has test-and-set locks: do not compare "
+        "contention with that of other runs.")
+
+
+def labels(report: Report) -> list[str]:
+    """What nobody must overlook."""
+    found = [disturbed(report.results.meta), other_locks(report.results.meta)]
+    if any(not c.holds() for c in report.controls):
+        found.append(control_sentence(report.controls))
+    found.append(counted_elsewhere(report))
+    return [label for label in found if label]
+
+
+INTERFERENCE = (
+    "One task is parked in the middle of an event; or a populate is, between its "
+    "lookup and its entries, and the event happens once (populate). What somebody "
+    "else does then has to wait until the event is over, or to begin again with so "
+    "many pages, or neither (–). No chance is involved, so the numbers are the "
+    "same on every machine (tests/t-interference.c).")
+
+
+def _interference(table_: interference.Table) -> Section:
+    names = interference.variants(table_)
+    return Section("interference", "Who disturbs whom", [
+        text(INTERFERENCE),
+        table("What one event costs who is at work elsewhere",
+              Table(["amid, or after one", "who", *names],
+                    list(interference.rows(table_)), 2))])
+
+
+def _pairs(report: Report, drawn: Drawn) -> Section:
+    return Section("pairs", "Variants against each other",
+                   [figures(drawn.pairs)] if drawn.pairs else
+                   [text("Only one variant was measured.")])
+
+
+def _controls(report: Report, drawn: Drawn) -> Section:
+    return Section("control", "A/A: what this machine can see",
+                   [text(control_sentence(report.controls)),
+                    figures(drawn.controls)])
+
+
+def sections(report: Report, drawn: Drawn) -> list[Section]:
+    interval = interval_name(report.results)
+    found = [
+        Section("which", "Which, when", [figures([drawn.matrix])]),
+        _pairs(report, drawn), _controls(report, drawn),
+        _verdicts(report.verdicts,
+                  bars.prices(report.counts) if report.counts else [], interval),
+        _how_to_read(report.results.meta, interval)]
+    if report.interference:
+        found.insert(1, _interference(report.interference))
+    if drawn.insn:
+        found.append(Section("instructions", "Instructions",
+                             [text(INSTRUCTIONS_ARE), figures(drawn.insn)]))
+    found += [_scenario(s, select(report.rows, scenario=s), drawn_s, interval)
+              for s, drawn_s in drawn.scenarios.items()]
+    if drawn.growth:
+        found.append(Section("beside", "Beside others",
+                             [figures(drawn.growth)]))
+    found += _scaling(report, drawn) + _moved(report, drawn)
+    return found + [
+        Section("counts", "Contention", [
+            text("Counts say why, and they say it under emulation too, where "
+                 "times say little."), figures([drawn.counts])]),
+        _memory(report.rows, drawn.memory), _perf(report.folder, drawn.profiles),
+        _what_was_run(report.results), _repeat(report.results.meta)]
+
+
+MODEL = (
+    "A lock that is held for a share of all instructions bounds the speed-up to "
+    "its inverse, however many CPUs there are. The model (queues, solved by mean "
+    "value analysis; a hand-over costs nothing at one edge of the band, the "
+    "transfer of a cache line between far CPUs at the other) says how soon. It "
+    "also says how often two threads find a lock taken, which was counted: "
+    "where the two are more than 25 % apart, it is not drawn.")
+
+
+def _scaling(report: Report, drawn: Drawn) -> list[Section]:
+    if not drawn.scaling:
+        return []
+    found = model.predictions(report.results, report.counts)
+    loads = scaling.loads(report.results)
+    parts = [text(MODEL), figures(drawn.scaling)]
+    if found:
+        parts.append(details("The model beside what was counted", table(
+            "Locks found taken in an operation, two threads",
+            scaling.check_table(found))))
+    parts += [text(scaling.law_sentence(report.results, load))
+              for load in loads[:1]]
+    return [Section("scaling", "More threads", parts)]
+
+
+LINES_ARE = (
+    "Counted in an emulated machine whose CPUs have caches that are never full "
+    "(make lines): a line of 64 bytes moves when a CPU wants what another has "
+    "modified, and when it writes what another has a copy of. Real caches move "
+    "these at the least. A machine with a unit for it shows the same by perf "
+    "c2c. How threads meet is chance, so repetitions differ by the spread.")
+
+
+def _moved(report: Report, drawn: Drawn) -> list[Section]:
+    if report.transfers is None:
+        return []
+    mine, other = report.results.meta, report.transfers.counts.meta
+    parts = [text(LINES_ARE), figures(drawn.transfers),
+             table("Cache lines that moved, for each operation",
+                   moved.table(report.transfers))]
+    if mine["commit"] != other.get("commit"):
+        parts.insert(1, text(f"Counted of commit {other.get('commit')}, times "
+                             f"are of {mine['commit']}.", "warning"))
+    return [Section("lines", "Cache lines that move", parts)]
+
+
+INSTRUCTIONS_ARE = (
+    "Counted one by one in an emulated machine of one CPU (make icount): the "
+    "same each time but for what refills of caches add, so no intervals. They "
+    "say what the code does, not how long a CPU takes over it, and nothing "
+    "about waiting for another thread.")
+
+
+def build(report: Report, drawn: Drawn) -> str:
+    environment = jinja2.Environment(
+        loader=jinja2.FileSystemLoader(HERE), autoescape=True,
+        undefined=jinja2.StrictUndefined, keep_trailing_newline=True)
+    names = ", ".join(variants_of(report.rows))
+    return environment.get_template("report.html").render(
+        title=f"External MMU: {names} compared",
+        source=" · ".join([*source_line(report.results.meta).split("\n"),
+                           spinlocks(report.results.meta)]),
+        style=(HERE / "report.css").read_text(), labels=labels(report),
+        sections=sections(report, drawn)).lstrip()
+
+
+def terminal(report: Report) -> str:
+    """What "make bench" ends with: the answer, and how far to trust it."""
+    lines = ["Which, when: cost relative to the best (1.00)",
+             which.table(report.lines), "",
+             *([interference.text(report.interference), ""]
+               if report.interference else []),
+             *filter(None, [disturbed(report.results.meta),
+                            other_locks(report.results.meta)]),
+             control_sentence(report.controls),
+             f"Intervals: {interval_name(report.results)} have the truth "
+             "inside (simulated).", bars.how_many(report.verdicts)]
+    words = [v.word for v in report.verdicts]
+    lines += [f"{words.count(word):>4} {word}" for word in bars.SIGNS]
+    if not report.counts:
+        lines.append(NO_COUNTS)
     return "\n".join(lines)

@@ -3,33 +3,42 @@
 
 import csv
 import json
-import zlib
 from collections import defaultdict
 from pathlib import Path
-from typing import Any, Iterator, NamedTuple, Optional
+from statistics import median
+from typing import Any, Iterator, NamedTuple, Optional, Sequence
 
-from .stats import Bucket, Interval, bootstrap, percentile
+from .errors import ResultError
+from .stats import (Bucket, Interval, Mode, Sampler, Shape, at_rank,
+                    coverage_text, modes, percentile)
+from .words import UNDECIDED, word_of
 
 FLOOR = "floor"
+AGAIN = "floor-again"	# the floor under another name: A/A
+CONTROLS = (FLOOR, AGAIN)
+FORMAT = 2		# 1: no AGAIN; both are read
 PERCENTS = ((50, "p50_ns"), (90, "p90_ns"), (99, "p99_ns"),
             (99.9, "p999_ns"))
 COUNTS = ("retries", "waits", "contended", "zapped", "invalidations",
           "task_clock_ns", "context_switches", "cpu_migrations",
           "page_faults", "cycles", "instructions", "steal_ms")
+LATER = ("foreign", "late", "cycles_kernel", "instructions_kernel") # as they came
 SUMMARY_COLUMNS = (
     "scenario", "variant", "condition", "threads", "pages", "unit", "better",
     "n", "median", "lo", "hi", "ratio", "ratio_lo", "ratio_hi",
     "samples", "p50_ns", "p90_ns", "p99_ns", "p999_ns", "max_ns",
-    "ops", "pages_total", *COUNTS, "bytes_per_page")
+    "ops", "pages_total", *COUNTS, "bytes_per_page",
+    "against", "statistic", "word", "sees", "sleeps",
+    "mean", "mean_lo", "mean_hi", "modes",
+    *(f"{name}_{end}" for _, name in PERCENTS for end in ("lo", "hi")), *LATER)
 TEXT_COLUMNS = ("scenario", "variant", "condition")
 MAY_BE_EMPTY = frozenset(
     ("p50_ns", "p90_ns", "p99_ns", "p999_ns", "max_ns", "task_clock_ns",
      "context_switches", "cpu_migrations", "page_faults", "cycles",
-     "instructions"))
+     "instructions", "cycles_kernel", "instructions_kernel"))
 
 
-class ResultError(Exception):
-    """What is wrong with the results, as a sentence, and what to do."""
+Block = tuple[int, int]		# boot and block
 
 
 class Key(NamedTuple):
@@ -53,8 +62,14 @@ class Plan(NamedTuple):
 class Results(NamedTuple):
     meta: dict[str, Any]
     plan: dict[Key, Plan]
-    runs: dict[Key, list[dict[str, Any]]]
-    hist: dict[Key, list[Bucket]]
+    runs: dict[Key, list[dict[str, Any]]]	# in order of time
+    hist: dict[Key, dict[Block, list[Bucket]]]
+    sampler: Sampler
+    asleep: dict[Key, "Asleep"]		# as far as it was asked for
+
+    @property
+    def shape(self) -> Shape:
+        return self.sampler.shape
 
 
 # --- reading -----------------------------------------------------------------
@@ -102,18 +117,23 @@ def _read_runs(path: Path) -> dict[Key, list[dict[str, Any]]]:
         values = {name: _number(name, text, number)
                   for name, text in row.items()}
         runs[_key(row)].append(values)
+    for cell in runs.values():
+        cell.sort(key=turn)
     return dict(runs)
 
 
-def _read_hist(path: Path) -> dict[Key, list[Bucket]]:
-    counts: dict[Key, dict[tuple[int, int], int]] = defaultdict(
-        lambda: defaultdict(int))
+def turn(run: dict[str, Any]) -> tuple[int, int, int]:
+    return run["boot"], run["block"], run["rep"]
+
+
+def _read_hist(path: Path) -> dict[Key, dict[Block, list[Bucket]]]:
+    hist: dict[Key, dict[Block, list[Bucket]]] = defaultdict(
+        lambda: defaultdict(list))
     for row in _rows(path):
-        bounds = int(row["low_ns"]), int(row["end_ns"])
-        counts[_key(row)][bounds] += int(row["count"])
-    return {key: [Bucket(low, end, count)
-                  for (low, end), count in sorted(cell.items())]
-            for key, cell in counts.items()}
+        block = int(row["boot"]), int(row["block"])
+        hist[_key(row)][block].append(Bucket(
+            int(row["low_ns"]), int(row["end_ns"]), int(row["count"])))
+    return {key: dict(blocks) for key, blocks in hist.items()}
 
 
 def _read_plan(path: Path) -> dict[Key, Plan]:
@@ -123,12 +143,17 @@ def _read_plan(path: Path) -> dict[Key, Plan]:
 
 def _read_meta(path: Path) -> dict[str, Any]:
     try:
-        return json.loads(path.read_text())
+        meta = json.loads(path.read_text())
     except OSError:
         raise ResultError(f"There is no {path.name} in {path.parent}: "
                           "nobody could tell what was measured.") from None
     except ValueError as error:
         raise ResultError(f"{path.name} cannot be read: {error}") from None
+    if meta.get("format", 1) > FORMAT:
+        raise ResultError(f"{path.name} says format {meta['format']}, and "
+                          f"this knows {FORMAT} at most. Use the bench/ "
+                          f"that wrote it (commit {meta.get('commit')}).")
+    return meta
 
 
 # --- checking ----------------------------------------------------------------
@@ -139,8 +164,22 @@ def describe(key: Key) -> str:
             f"page{'s' * (key.pages > 1)}")
 
 
+def latencies(results: Results, key: Key) -> list[Bucket]:
+    """Of all blocks together."""
+    counts: dict[tuple[float, float], int] = defaultdict(int)
+    for block in results.hist.get(key, {}).values():
+        for bucket in block:
+            counts[bucket.low, bucket.end] += bucket.count
+    return [Bucket(*bounds, n) for bounds, n in sorted(counts.items())]
+
+
 def floor_of(results: Results, key: Key) -> Key:
     return key._replace(variant=FLOOR, condition=results.plan[key].floor)
+
+
+def shape_of(meta: dict[str, Any]) -> Shape:
+    p = meta["parameters"]
+    return Shape(p["boots"], p["blocks"], p["reps"])
 
 
 def _turns(meta: dict[str, Any]) -> set[tuple[int, int, int]]:
@@ -155,7 +194,7 @@ def _check_complete(results: Results) -> None:
     wanted = _turns(results.meta)
     for key in results.plan:
         runs = results.runs.get(key, [])
-        seen = [(r["boot"], r["block"], r["rep"]) for r in runs]
+        seen = [turn(run) for run in runs]
         if set(seen) == wanted and len(seen) == len(wanted):
             continue
         raise ResultError(
@@ -176,7 +215,7 @@ def _check_sane(results: Results) -> None:
             raise ResultError(f"{describe(key)}: a run without time or "
                               "operations. Run it again.")
         samples = sum(run["samples"] for run in runs)
-        kept = sum(b.count for b in results.hist.get(key, []))
+        kept = sum(b.count for b in latencies(results, key))
         if samples != kept:
             raise ResultError(f"{describe(key)}: hist.csv has {kept} of "
                               f"{samples} latencies. Run it again.")
@@ -184,10 +223,12 @@ def _check_sane(results: Results) -> None:
 
 def load(folder: Path) -> Results:
     """Everything that a run left in FOLDER, whole; or ResultError."""
-    results = Results(_read_meta(folder / "meta.json"),
-                      _read_plan(folder / "plan.csv"),
+    meta = _read_meta(folder / "meta.json")
+    results = Results(meta, _read_plan(folder / "plan.csv"),
                       _read_runs(folder / "raw.csv"),
-                      _read_hist(folder / "hist.csv"))
+                      _read_hist(folder / "hist.csv"),
+                      Sampler(shape_of(meta), meta["parameters"]["seed"]),
+                      {})
     if not results.plan:
         raise ResultError("plan.csv is empty: nothing was to be measured.")
     _check_sane(results)
@@ -197,50 +238,143 @@ def load(folder: Path) -> Results:
 
 # --- summing up --------------------------------------------------------------
 
-def value_of(plan: Plan, run: dict[str, Any]) -> float:
-    """The figure of merit: a rate, or the median latency of the run."""
-    return run["pages_per_s"] if plan.unit == "pages/s" else run["p50_ns"]
+def is_latency(results: Results, key: Key) -> bool:
+    return results.plan[key].unit != "pages/s"
 
 
-def _by_block(results: Results, key: Key) -> dict[tuple, dict[int, float]]:
-    blocks: dict[tuple, dict[int, float]] = defaultdict(dict)
-    for run in results.runs[key]:
-        blocks[run["boot"], run["block"]][run["rep"]] = value_of(
-            results.plan[key], run)
-    return blocks
+def _column(results: Results, key: Key, name: str) -> list[float]:
+    return [run[name] for run in results.runs[key]]
 
 
-def _seed(results: Results, key: Key, what: str) -> int:
-    text = f"{results.meta['parameters']['seed']} {what} {key}"
-    return zlib.crc32(text.encode())
+def values_of(results: Results, key: Key) -> list[float]:
+    """The figure of merit: a rate, or the median latency of each run."""
+    return _column(results, key, "p50_ns" if is_latency(results, key)
+                   else "pages_per_s")
+
+
+def _sums(results: Results, key: Key) -> tuple[list[float], list[float]]:
+    return _column(results, key, "ns"), _column(results, key, "ops")
 
 
 def interval(results: Results, key: Key) -> Interval:
-    blocks = _by_block(results, key)
-    return bootstrap([list(block.values()) for block in blocks.values()],
-                     _seed(results, key, "value"))
+    return results.sampler.median(values_of(results, key))
 
 
-def ratio(results: Results, key: Key) -> Interval:
-    """Against the floor's run of the same boot, block and repetition."""
-    mine = _by_block(results, key)
-    floor = _by_block(results, floor_of(results, key))
-    paired = [[value / floor[block][rep] for rep, value in reps.items()]
-              for block, reps in mine.items()]
-    return bootstrap(paired, _seed(results, key, "ratio"))
+def mean(results: Results, key: Key) -> Interval:
+    return results.sampler.mean(*_sums(results, key))
+
+
+class Asleep(NamedTuple):
+    """Why a median of this cell says little, and what to say instead."""
+
+    why: str		# empty: it says enough
+    modes: Sequence[Mode]
+
+
+def _levelled(results: Results, key: Key) -> list[Bucket]:
+    """Latencies as if all blocks had one median: a machine that is slower
+    for a while has no second mode, and paired ratios know nothing of it."""
+    blocks = [sorted(b) for b in results.hist.get(key, {}).values()]
+    middles = [at_rank(b, sum(x.count for x in b) / 2) for b in blocks]
+    common = median(middles) if middles else 0
+    return [Bucket(low * common / middle, end * common / middle, count)
+            for block, middle in zip(blocks, middles)
+            for low, end, count in block]
+
+
+def _asleep(results: Results, key: Key) -> Asleep:
+    if not is_latency(results, key):
+        return Asleep("", ())
+    runs = results.runs[key]
+    switches, ops = _total(runs, "context_switches"), _total(runs, "ops")
+    humps = modes(_levelled(results, key))
+    if switches is not None and switches >= ops:
+        return Asleep("sleeps", humps)
+    return Asleep("two modes" if len(humps) > 1 else "", humps)
+
+
+def asleep(results: Results, key: Key) -> Asleep:
+    """A latency that sleeps once an operation, or has two humps."""
+    if key not in results.asleep:
+        results.asleep[key] = _asleep(results, key)
+    return results.asleep[key]
+
+
+class Ratio(NamedTuple):
+    """MINE relative to OTHER, run by run of the same turn."""
+
+    interval: Interval
+    statistic: str	# "median" or, where one of them sleeps, "mean"
+
+
+def of_means(results: Results, mine: Key, other: Key) -> bool:
+    """Where a median would jump from one mode to the other."""
+    return bool(asleep(results, mine).why or asleep(results, other).why)
+
+
+def ratio(results: Results, mine: Key, other: Key,
+          means: Optional[bool] = None) -> Ratio:
+    if of_means(results, mine, other) if means is None else means:
+        found = results.sampler.mean_ratio(_sums(results, mine),
+                                           _sums(results, other))
+        return Ratio(found, "mean")
+    return Ratio(results.sampler.median_ratio(values_of(results, mine),
+                                              values_of(results, other)),
+                 "median")
+
+
+def control(results: Results, key: Key) -> Optional[Ratio]:
+    """A/A: the floor beside itself, where KEY was measured."""
+    floor = floor_of(results, key)
+    again = floor._replace(variant=AGAIN)
+    if again not in results.plan:
+        return None
+    return ratio(results, again, floor)
+
+
+def sees(aa: Optional[Ratio]) -> Optional[float]:
+    """The least difference that is not the machine's own: 0.05 is 5 %."""
+    if aa is None:
+        return None
+    lo, hi = aa.interval.lo, aa.interval.hi
+    return max(abs(hi - 1), abs(1 / lo - 1))
+
+
+def trusted(aa: Optional[Ratio]) -> bool:
+    """Not where two floors differ; where there is only one, nobody knows."""
+    return aa is None or aa.interval.lo <= 1 <= aa.interval.hi
 
 
 def _total(runs: list[dict[str, Any]], name: str) -> Optional[int]:
-    values = [run[name] for run in runs]
+    values = [run.get(name) for run in runs]
     return None if None in values else sum(values)
 
 
-def _latencies(results: Results, key: Key) -> dict[str, Any]:
-    buckets = results.hist.get(key, [])
-    row = {name: percentile(buckets, percent) for percent, name in PERCENTS}
+def _percentiles(results: Results, key: Key) -> dict[str, Any]:
+    buckets = latencies(results, key)
+    row: dict[str, Any] = {}
+    for percent, name in PERCENTS:
+        found = percentile(buckets, percent)
+        row[name] = found and found.value
+        row[f"{name}_lo"] = found and found.lo
+        row[f"{name}_hi"] = found and found.hi
     worst = [run["max_ns"] for run in results.runs[key]]
     row["max_ns"] = None if None in worst else max(worst)
     return row
+
+
+def _modes_text(humps: Sequence[Mode]) -> str:
+    """"570000:0.62 3400000:0.38": where in ns, and which share."""
+    return " ".join(f"{m.at:.0f}:{m.share:.2f}" for m in humps)
+
+
+def _means(results: Results, key: Key) -> dict[str, Any]:
+    if not is_latency(results, key):
+        return {}
+    found = mean(results, key)
+    state = asleep(results, key)
+    return {"mean": found.median, "mean_lo": found.lo, "mean_hi": found.hi,
+            "sleeps": state.why, "modes": _modes_text(state.modes)}
 
 
 def bytes_per_page(runs: list[dict[str, Any]]) -> Optional[float]:
@@ -248,24 +382,57 @@ def bytes_per_page(runs: list[dict[str, Any]]) -> Optional[float]:
     return size / entries if entries else None
 
 
+def _against(results: Results, mine: Key, other: Key) -> dict[str, Any]:
+    """The columns of a ratio, and what those need who judge it."""
+    found, aa = ratio(results, mine, other), control(results, mine)
+    i, sure = found.interval, trusted(aa) or mine.variant == AGAIN
+    word = word_of(i, results.plan[mine].better) if sure else UNDECIDED
+    return {"against": other.variant, "ratio": i.median, "ratio_lo": i.lo,
+            "ratio_hi": i.hi, "statistic": found.statistic,
+            "sees": sees(aa), "word": word, "interval": i, "trusted": sure}
+
+
 def _summary_row(results: Results, key: Key) -> dict[str, Any]:
     runs, plan = results.runs[key], results.plan[key]
     value = interval(results, key)
-    row: dict[str, Any] = {**key._asdict(), "unit": plan.unit,
-                           "better": plan.better, **value._asdict()}
+    row: dict[str, Any] = {
+        **key._asdict(), "unit": plan.unit, "better": plan.better,
+        "n": value.n, "median": value.median, "lo": value.lo,
+        "hi": value.hi, "against": ""}
     if key.variant != FLOOR:
-        against = ratio(results, key)
-        row.update(ratio=against.median, ratio_lo=against.lo,
-                   ratio_hi=against.hi)
-    row.update(_latencies(results, key))
-    for name in ("samples", "ops", "pages_total", *COUNTS):
+        row.update(_against(results, key, floor_of(results, key)))
+    row.update(_percentiles(results, key))
+    row.update(_means(results, key))
+    for name in ("samples", "ops", "pages_total", *COUNTS, *LATER):
         row[name] = _total(runs, name)
     row["bytes_per_page"] = bytes_per_page(runs)
+    row["latencies"] = latencies(results, key)
     return row
 
 
 def summarise(results: Results) -> list[dict[str, Any]]:
+    """A row for each cell, relative to its floor."""
     return [_summary_row(results, key) for key in results.plan]
+
+
+def pairs(results: Results) -> list[dict[str, Any]]:
+    """A row for each two variants that took turns: the later by the former."""
+    found = []
+    keys = [key for key in results.plan if key.variant not in CONTROLS]
+    for place, mine in enumerate(keys):
+        for other in keys[:place]:
+            if other != mine and other._replace(variant=mine.variant) == mine:
+                plan = results.plan[mine]
+                found.append({**mine._asdict(), "unit": plan.unit,
+                              "better": plan.better,
+                              "n": results.shape.runs(),
+                              **_against(results, mine, other)})
+    return found
+
+
+def interval_name(results: Results) -> str:
+    """"95 %", or what the intervals of so few runs are really worth."""
+    return coverage_text(results.shape)
 
 
 def _cell(value: Any) -> str:
@@ -282,70 +449,3 @@ def write_summary(rows: list[dict[str, Any]], path: Path) -> None:
         writer.writerow(SUMMARY_COLUMNS)
         for row in rows:
             writer.writerow(_cell(row.get(name)) for name in SUMMARY_COLUMNS)
-
-
-# --- the bars ----------------------------------------------------------------
-
-class Bar(NamedTuple):
-    """What a variant must reach, against the floor or in itself."""
-
-    text: str
-    scenario: str
-    condition: str
-    pages: int
-    column: str
-    at_least: Optional[float] = None
-    at_most: Optional[float] = None
-
-    def limit(self) -> str:
-        return (f"≥ {self.at_least:g}" if self.at_least is not None
-                else f"≤ {self.at_most:g}")
-
-    def holds(self, value: float) -> bool:
-        if self.at_least is not None:
-            return value >= self.at_least
-        return value <= self.at_most
-
-
-BARS = (
-    Bar("populate, 512 pages per call, relative to bare page lookups",
-        "populate", "write", 512, "ratio", at_least=0.7),
-    Bar("MADV_DONTNEED of 512 mirrored pages, relative to no device",
-        "invalidate-dontneed", "mirrored", 512, "ratio", at_most=1.25),
-    Bar("MADV_DONTNEED of 512 unmirrored pages, relative to no device",
-        "invalidate-dontneed", "unmirrored", 512, "ratio", at_most=1.05),
-    Bar("bytes per mirrored page, entry and reverse index",
-        "populate", "write", 512, "bytes_per_page", at_most=32),
-)
-
-
-class Verdict(NamedTuple):
-    bar: Bar
-    variant: str
-    threads: int
-    value: float
-    lo: Optional[float]
-    hi: Optional[float]
-    met: bool
-    unsettled: bool     # the interval has the bar inside
-
-
-def _verdict(bar: Bar, row: dict[str, Any]) -> Verdict:
-    value = row[bar.column]
-    lo, hi = row.get(f"{bar.column}_lo"), row.get(f"{bar.column}_hi")
-    unsettled = lo is not None and bar.holds(lo) != bar.holds(hi)
-    return Verdict(bar, row["variant"], row["threads"], value, lo, hi,
-                   bar.holds(value), unsettled)
-
-
-def judge(rows: list[dict[str, Any]]) -> list[Verdict]:
-    """Each bar for each variant and thread count that was measured."""
-    found = []
-    for bar in BARS:
-        found += [_verdict(bar, row) for row in rows
-                  if row["variant"] != FLOOR
-                  and row["scenario"] == bar.scenario
-                  and row["condition"] == bar.condition
-                  and row["pages"] == bar.pages
-                  and row.get(bar.column) is not None]
-    return found

@@ -1,19 +1,22 @@
 # SPDX-License-Identifier: GPL-2.0
 #
-# curves.gp - one curve per variant over the pages per call, with whiskers
+# curves.gp - one curve per variant over the pages per call, or something else,
+# with whiskers
 #
 # Given: name out W H source, data (x y lo hi, one block per curve), ends
-# (x y text style: names at the ends of the curves), styles (words), ylab,
-# ymax, ticks (positions on the x axis), xmin, xmax, bar, bartext (bar 0: none).
+# (x y text style: names at the ends of the curves), styles (words), xlab,
+# ylab, ymin, ymax, logy (1: both axes are logarithmic), ticks (positions on the x
+# axis), xmin, xmax, right (letters of room for the names), bar, bartext (bar 0: none).
 load "style.gp"
 set logscale x 2
+if (logy) { set logscale y 10 }
 set xrange [xmin:xmax]
-set yrange [0:ymax]
-set xlabel "pages per call"
+set yrange [ymin:ymax]
+set xlabel xlab
 set ylabel ylab
 eval "set xtics nomirror (" . ticks . ")"
-set lmargin 9
-set rmargin 12
+set lmargin 10
+set rmargin right
 set tmargin 1
 set bmargin 6
 if (bar > 0) {

@@ -17,9 +17,9 @@
  * FILE has one line for each row that was begun, for each place and for each
  * block in a place; bench/icount adds the names.
  *
- *	row NUMBER PLACE		its root
+ *	row NUMBER PLACE LOCKS		its root; how many locks it took
  *	place NUMBER PARENT SITE	SITE: behind the call, in hexadecimal
- *	block PLACE ADDRESS INSTRUCTIONS TIMES TIMES-UNDER-A-LOCK
+ *	block PLACE ADDRESS INSTRUCTIONS TIMES TIMES-LOCKED
  */
 #include <inttypes.h>
 #include <stdio.h>
@@ -93,7 +93,10 @@ static struct g_byte_array *value;
 static struct place *places[BUCKETS];
 static struct tally *tallies[BUCKETS];
 static struct stack *stacks;
-static struct place **rows;
+static struct row {
+	struct place *root;
+	uint64_t locks;		/* taken, of those that callers[] take */
+} *rows;
 static unsigned int n_rows, n_places;
 
 static bool counting;
@@ -250,7 +253,7 @@ static bool is_caller(uint64_t site)
 static struct place *here(void)
 {
 	return stack->depth ? stack->frames[stack->depth - 1].place :
-	       rows[n_rows - 1];
+	       rows[n_rows - 1].root;
 }
 
 static void leave(void)
@@ -258,8 +261,10 @@ static void leave(void)
 	struct frame *f = &stack->frames[--stack->depth];
 
 	if (f->lock == MARK_LOCK ||
-	    (f->lock == MARK_TRYLOCK && read_register(RESULT) & 0xff))
+	    (f->lock == MARK_TRYLOCK && read_register(RESULT) & 0xff)) {
 		locks_held++;
+		rows[n_rows - 1].locks++;
+	}
 }
 
 static void enter(const struct block *from, const struct block *to, uint64_t sp)
@@ -337,7 +342,7 @@ static void begin_row(void)
 	rows = realloc(rows, (n_rows + 1) * sizeof(*rows));
 	if (!rows)
 		die("no memory");
-	rows[n_rows] = place_below(NULL, n_rows);
+	rows[n_rows] = (struct row) { .root = place_below(NULL, n_rows) };
 	n_rows++;
 	for (s = stacks; s; s = s->next)
 		s->depth = 0;
@@ -408,7 +413,8 @@ static void write_places(FILE *out)
 	unsigned int i;
 
 	for (i = 0; i < n_rows; i++)
-		fprintf(out, "row %u %u\n", i, rows[i]->number);
+		fprintf(out, "row %u %u %" PRIu64 "\n", i,
+			rows[i].root->number, rows[i].locks);
 	for (i = 0; i < BUCKETS; i++)
 		for (p = places[i]; p; p = p->next)
 			if (p->parent)

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * qemu-api.h - what count.c uses of QEMU's interface for plugins
+ * qemu-api.h - what the plugins use of QEMU's interface for them
  *
  * Debian's QEMU loads plugins and has no header for them. These are the
  * declarations of QEMU 9.0 and later, as its documentation ("QEMU TCG
@@ -32,6 +32,11 @@ struct qemu_plugin_insn;
 struct qemu_plugin_register;
 
 enum { NO_REGISTERS, READS_REGISTERS };
+enum { MEMORY_READ = 1, MEMORY_WRITE, MEMORY_BOTH };
+
+/* What an access was, and where it went, while its callback runs */
+typedef uint32_t memory_info;
+struct qemu_plugin_hwaddr;
 
 struct qemu_register_name {
 	struct qemu_plugin_register *handle;
@@ -56,10 +61,13 @@ g_byte_array_set_size(struct g_byte_array *array, unsigned int length);
 
 typedef void (*vcpu_callback)(uint64_t id, unsigned int vcpu);
 typedef void (*executed_callback)(unsigned int vcpu, void *arg);
+typedef void (*memory_callback)(unsigned int vcpu, memory_info info,
+				uint64_t vaddr, void *arg);
 typedef void (*translated_callback)(uint64_t id,
 				    struct qemu_plugin_tb *tb);
 typedef void (*exit_callback)(uint64_t id, void *arg);
 
+void qemu_plugin_reset(uint64_t id, void (*cb)(uint64_t id));
 void qemu_plugin_register_vcpu_init_cb(uint64_t id, vcpu_callback cb);
 void qemu_plugin_register_vcpu_tb_trans_cb(uint64_t id,
 					   translated_callback cb);
@@ -69,6 +77,14 @@ void qemu_plugin_register_vcpu_tb_exec_cb(struct qemu_plugin_tb *tb,
 void qemu_plugin_register_vcpu_insn_exec_cb(struct qemu_plugin_insn *insn,
 					    executed_callback cb, int registers,
 					    void *arg);
+void qemu_plugin_register_vcpu_mem_cb(struct qemu_plugin_insn *insn,
+				      memory_callback cb, int registers,
+				      int which, void *arg);
+bool qemu_plugin_mem_is_store(memory_info info);
+struct qemu_plugin_hwaddr *qemu_plugin_get_hwaddr(memory_info info,
+						  uint64_t vaddr);
+bool qemu_plugin_hwaddr_is_io(const struct qemu_plugin_hwaddr *addr);
+uint64_t qemu_plugin_hwaddr_phys_addr(const struct qemu_plugin_hwaddr *addr);
 void qemu_plugin_register_atexit_cb(uint64_t id, exit_callback cb,
 				    void *arg);
 size_t qemu_plugin_tb_n_insns(const struct qemu_plugin_tb *tb);

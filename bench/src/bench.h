@@ -19,16 +19,23 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 
 #include "mmu.h"
 
 #define NSEC_PER_MSEC	1000000ull
 #define NSEC_PER_SEC	1000000000ull
 
-#define MAX_LIST	16	/* entries of --variants, --threads, --pages */
-#define MAX_CELLS	(2 * MAX_LIST + 1)
+#define MAX_LIST	48	/* entries of --variants, --threads, --events */
+#define MAX_CELLS	64
 #define MAX_THREADS	64
 #define MAX_SAMPLES	(1u << 16)
+
+/*
+ * How much there is time for: each set has all of those before it. COUNTED is
+ * for scenarios of which instructions are counted, and nothing is timed.
+ */
+enum set { QUICK, NORMAL, FULL, COUNTED };
 
 /* What all runs of one call of mmu-bench share; from the command line. */
 struct params {
@@ -50,7 +57,12 @@ struct params {
 	uint64_t seed;
 	bool verify;		/* check entries after each run, too */
 	bool count;		/* open counters around the timed part */
-	bool instructions;	/* only these, in the kernel; see timed.c */
+	bool instructions;	/* only these, in the kernel; see counters.c */
+	const char *events[MAX_LIST]; /* "load": tracepoints to count */
+	int n_events;
+	const char *stat;	/* "load": where counts go, or NULL */
+	enum set set;		/* of the scenarios and conditions */
+	bool no_modules;	/* the floors that are without; else the rest */
 	const char *condition;	/* "load" only */
 	const char *raw;
 	const char *hist;
@@ -61,7 +73,10 @@ struct load {
 	unsigned int pages;
 };
 
-/* @variant is "floor" in the cell that the others are compared with. */
+/*
+ * @variant is "floor" in the cell that the others are compared with, and
+ * "floor-again" in one that is the same.
+ */
 struct cell {
 	const char *variant;
 	const char *condition;
@@ -75,13 +90,16 @@ enum counter {
 	PAGE_FAULTS,
 	CYCLES,
 	INSTRUCTIONS,
-	NR_COUNTERS,
+	CYCLES_KERNEL,
+	INSTRUCTIONS_KERNEL,
+	NR_COUNTERS,		/* those of a row; then come tracepoints */
+	MAX_COUNTERS = 64,
 };
 
 /* What perf stat would print; @counted says which of them could be had. */
 struct counters {
-	uint64_t value[NR_COUNTERS];
-	bool counted[NR_COUNTERS];
+	uint64_t value[MAX_COUNTERS];
+	bool counted[MAX_COUNTERS];
 };
 
 /*
@@ -93,6 +111,8 @@ struct result {
 	uint64_t pages;		/* pages that they were about */
 	uint64_t ns;		/* time that they took */
 	uint64_t retries, waits, contended, zapped, invalidations;
+	uint64_t foreign;	/* what a thread beside has done meanwhile */
+	uint64_t late;		/* of these, began later than they were due */
 	uint64_t populated;	/* pages the device was told to map */
 	uint64_t verified;	/* entries found right by MY_MMU_VERIFY */
 	uint64_t stale;		/* entries found wrong */
@@ -120,7 +140,7 @@ struct space {
 	size_t guard_len;
 };
 
-enum which_pages { EACH, ENDS, LEAST, MOST };
+enum which_pages { EACH, ENDS, LEAST, MOST, PART };
 
 /**
  * struct scenario - something to measure; one entry of the table
@@ -128,11 +148,19 @@ enum which_pages { EACH, ENDS, LEAST, MOST };
  * @unit: of the figure of merit: "pages/s" or "ns"
  * @better: which figures are good ones: "higher" or "lower"
  * @floor: condition of the floor
+ * @lookup: condition of another, counted beside it: the lookup of a populate,
+ *	or NULL
  * @conditions: those of each variant, NULL at the end
+ * @more_conditions: NULL, or those that only the full set has
+ * @set: the least set that it belongs to
+ * @counted: the least set in which its instructions are counted
+ * @bare: its floor is a kernel without our modules
+ * @large: 0, or pages that the full set asks for, too, with one thread
+ * @timed_only: where instructions are counted, with one CPU, it says nothing
  * @isolate: a process of its own for each run, not one for the group
  * @which: of all page counts asked for, those that it needs
  * @one_thread: with one thread, whatever was asked for
- * @counted_only: where instructions are counted; nobody has timed it
+ * @many_threads: with two threads and more
  * @possible: NULL, or whether this machine can
  * @setup: maps memory; called once in each process
  * @run: measures one cell once; fills in the result
@@ -144,10 +172,17 @@ struct scenario {
 	const char *unit;
 	const char *better;
 	const char *floor;
+	const char *lookup;
 	const char *const *conditions;
+	const char *const *more_conditions;
+	enum set set;
+	enum set counted;
+	bool bare;
+	unsigned int large;
+	bool timed_only;
 	bool isolate;
 	bool one_thread;
-	bool counted_only;
+	bool many_threads;
 	bool (*possible)(void);
 	enum which_pages which;
 	int (*setup)(struct space *s, const struct cell *c);
@@ -161,17 +196,54 @@ extern const char *const mirrored_conditions[];
 int populate_setup(struct space *s, const struct cell *c);
 int populate_thp_setup(struct space *s, const struct cell *c);
 int populate_run(struct space *s, const struct cell *c);
+int populate_file_setup(struct space *s, const struct cell *c);
+int populate_sparse_setup(struct space *s, const struct cell *c);
+int enter_run(struct space *s, const struct cell *c);
+int sparse_run(struct space *s, const struct cell *c);
+int overlap_run(struct space *s, const struct cell *c);
+int table_run(struct space *s, const struct cell *c);
+
+extern const char *const beside_conditions[];
+int beside_setup(struct space *s, const struct cell *c);
+int beside_run(struct space *s, const struct cell *c);
+int read_beside_run(struct space *s, const struct cell *c);
+
 int invalidate_setup(struct space *s, const struct cell *c);
 int dontneed_run(struct space *s, const struct cell *c);
 int munmap_run(struct space *s, const struct cell *c);
+int mprotect_run(struct space *s, const struct cell *c);
+int fork_run(struct space *s, const struct cell *c);
+extern const char *const reclaim_conditions[];
+int reclaim_run(struct space *s, const struct cell *c);
+bool have_swap(void);
+
+extern const char *const slow_conditions[];
+extern const char *const more_slow_conditions[];
+int lifetime_setup(struct space *s, const struct cell *c);
+int attach_run(struct space *s, const struct cell *c);
+int detach_run(struct space *s, const struct cell *c);
+int exit_run(struct space *s, const struct cell *c);
 
 extern const char *const attached_conditions[];
+int map_touched(struct space *s, size_t pages);
 int evict_setup(struct space *s, const struct cell *c);
 int evict_run(struct space *s, const struct cell *c);
 int device_read_setup(struct space *s, const struct cell *c);
 int device_read_run(struct space *s, const struct cell *c);
 bool have_test_hmm(void);
 int read_beside_hmm_setup(struct space *s, const struct cell *c);
+
+/* populate.c, for its likes */
+struct worker;
+int populate_passes(struct space *s, const struct cell *c,
+		    int (*pass)(struct space *s, const struct cell *c,
+				bool verify));
+int populate_range(struct worker *w, char *addr, size_t len);
+int count_pass(struct space *s, const struct cell *c,
+	       const struct my_mmu_stats *before, uint64_t expected,
+	       bool verify);
+uint64_t wall_time(const struct worker *w, unsigned int n);
+int map_small_pages(struct space *s, size_t len);
 
 /* group.c */
 int run_group(const struct params *p, const struct scenario *sc,
@@ -180,6 +252,8 @@ int run_load(const struct params *p, const struct scenario *sc,
 	     struct load load);
 int make_cells(const struct params *p, const struct scenario *sc,
 	       struct cell *cells);
+bool is_now(const struct params *p, const struct scenario *sc,
+	    const struct cell *c);
 
 /* worker.c */
 struct worker {
@@ -187,7 +261,7 @@ struct worker {
 	const struct cell *cell;
 	unsigned int index;
 	uint64_t seed;		/* never the same in two threads */
-	uint64_t start, end;	/* of the timed part */
+	uint64_t start, end;	/* of all its timed parts */
 	uint64_t ops;		/* timed operations */
 	uint64_t extra_ops;	/* others: warming up, cooling down */
 	uint64_t populated;
@@ -208,21 +282,22 @@ int worker_fail(struct worker *w, int error, const char *at);
 void workers_add_up(struct space *s, struct worker *w, unsigned int n);
 
 /* counters.c */
-void counters_open(int fds[NR_COUNTERS], bool wanted);
+void counters_add_tracepoints(const char *const *names, int n);
+void counters_open(const struct params *p);
 void counters_hold(void);
-void counters_enable(const int fds[NR_COUNTERS]);
-void counters_read(const int fds[NR_COUNTERS], struct counters *sum);
-void counters_close(int fds[NR_COUNTERS]);
+void counters_start(void);
+void counters_stop(void);
+void counters_close(struct counters *sum);
 void counters_add(struct counters *sum, const struct counters *more);
+void counters_print(FILE *f, const char *before, const struct counters *c);
+void counters_check(const struct params *p);
 uint64_t steal_ms(void);
 
 /* timed.c */
 void instructions_tell_locks(void);
 void instructions_row(void);
-void instructions_open(const struct params *p);
-void instructions_close(struct counters *sum);
-void timed_begin(const struct worker *w);
-void timed_end(const struct worker *w);
+uint64_t timed_begin(const struct worker *w);
+uint64_t timed_end(const struct worker *w);
 
 /* sample.c */
 #define HIST_SUB_BITS	5	/* 32 buckets per doubling: 3 % wide */
@@ -249,6 +324,9 @@ int open_device(struct space *s);
 int attach_device(struct space *s, const char *variant);
 int take_stats(struct space *s, struct my_mmu_stats *st);
 
+/* spinlocks.c */
+const char *spinlocks_kind(void);
+
 /* write.c */
 struct row_id {
 	const struct params *params;
@@ -259,6 +337,8 @@ struct row_id {
 };
 
 void write_row(const struct row_id *id, struct result *r, uint64_t steal);
+void write_stat(const struct row_id *id, const struct counters *c,
+		uint64_t ops);
 void write_hist(const struct row_id *id, const uint64_t *hist);
 void write_open(const struct params *p);
 void write_close(void);

@@ -2,11 +2,6 @@
 /*
  * counted.c - what is counted in instructions, and not timed
  *
- * evict: one page of the caller is taken from all devices (MY_MMU_EVICT) while
- * so many processes are attached; one of them, the caller, has it. The floor is
- * the same of a page that no device has: page lookup, lock, and a look at the
- * export filter.
- *
  * device-read: the device reads what the CPU has touched and the device has
  * not. One call reads "pages" pages. The floor looks the pages up and copies
  * nothing.
@@ -17,57 +12,16 @@
 #define _GNU_SOURCE
 #include <errno.h>
 #include <fcntl.h>
-#include <signal.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
-#include <sys/prctl.h>
 #include <unistd.h>
 
 #include "bench.h"
 
 #define COUNTED_OPS	32
 
-const char *const attached_conditions[] = {
-	"attached-1", "attached-16", "attached-256", NULL
-};
-
-static unsigned int others_attached(const struct cell *c)
-{
-	return atoi(c->condition + strlen("attached-")) - 1;
-}
-
-/* One more process with a device, until its parent is gone. */
-static int attach_another(struct space *s, const struct cell *c)
-{
-	int ready[2], ret = -EIO;
-	char ok = 0;
-	pid_t pid;
-
-	if (pipe(ready))
-		return fail(s, "pipe: %s", strerror(errno));
-	pid = fork();
-	if (pid < 0)
-		return fail(s, "fork: %s", strerror(errno));
-	if (!pid) {
-		prctl(PR_SET_PDEATHSIG, SIGKILL);
-		if (!open_device(s) && !attach_device(s, c->variant))
-			ret = mmu_populate(s->fd, s->mem, MMU_PAGE,
-					   MY_MMU_POPULATE_WRITE);
-		ok = !ret;
-		if (write(ready[1], &ok, 1) == 1)
-			while (true)
-				pause();
-		_exit(1);
-	}
-	close(ready[1]);
-	ret = read(ready[0], &ok, 1);
-	close(ready[0]);
-	return ret == 1 && ok ? 0 : fail(s, "a process cannot attach");
-}
-
-static int map_touched(struct space *s, size_t pages)
+int map_touched(struct space *s, size_t pages)
 {
 	void *all;
 
@@ -78,51 +32,6 @@ static int map_touched(struct space *s, size_t pages)
 	s->guard = all;
 	memset(s->mem, 1, s->len);
 	return 0;
-}
-
-int evict_setup(struct space *s, const struct cell *c)
-{
-	unsigned int i;
-
-	if (map_touched(s, 1))
-		return -1;
-	for (i = 0; !c->floor && i < others_attached(c); i++)
-		if (attach_another(s, c))
-			return -1;
-	if (open_device(s))
-		return -1;
-	return c->floor ? 0 : attach_device(s, c->variant);
-}
-
-static void evict_once(struct worker *w)
-{
-	struct space *s = w->space;
-	int ret = 0;
-
-	s->mem[0] = 1;
-	if (!w->cell->floor)
-		ret = mmu_populate(s->fd, s->mem, MMU_PAGE,
-				   MY_MMU_POPULATE_WRITE);
-	if (ret) {
-		worker_fail(w, ret, "populate");
-		return;
-	}
-	timed_begin(w);
-	ret = mmu_evict(s->fd, s->mem);
-	timed_end(w);
-	if (ret != !w->cell->floor)
-		worker_fail(w, ret < 0 ? ret : -EIO, "evict");
-	w->ops++;
-}
-
-static void evict_worker(struct worker *w)
-{
-	/* Who had the frame before may have left it on the filter's record. */
-	mmu_evict(w->space->fd, w->space->mem);
-	workers_start(w);
-	while (!w->error && w->ops < COUNTED_OPS)
-		evict_once(w);
-	workers_finish(w);
 }
 
 static int counted_run(struct space *s, const struct cell *c,
@@ -137,11 +46,6 @@ static int counted_run(struct space *s, const struct cell *c,
 	s->result->pages = s->result->ops * s->load.pages;
 	s->result->ns = w[0].end - w[0].start;
 	return 0;
-}
-
-int evict_run(struct space *s, const struct cell *c)
-{
-	return counted_run(s, c, evict_worker);
 }
 
 int device_read_setup(struct space *s, const struct cell *c)

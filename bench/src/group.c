@@ -42,20 +42,49 @@ struct group {
 	uint64_t seed;
 };
 
+static int add_cells(struct cell *cells, int n, const char *variant,
+		     const char *const *conditions)
+{
+	for (; *conditions; conditions++) {
+		if (n == MAX_CELLS)
+			die("too many variants and conditions");
+		cells[n++] = (struct cell) { variant, *conditions, false };
+	}
+	return n;
+}
+
+/*
+ * Where time is measured, the floor takes part a second time, under another
+ * name: what is seen between the two is no difference, but the machine.
+ * Instructions are counted too exactly to need that.
+ */
 int make_cells(const struct params *p, const struct scenario *sc,
 	       struct cell *cells)
 {
-	int v, c, n = 0;
+	int v, n = 0;
 
 	cells[n++] = (struct cell) { "floor", sc->floor, true };
-	for (v = 0; v < p->n_variants; v++)
-		for (c = 0; sc->conditions[c]; c++) {
-			if (n == MAX_CELLS)
-				die("too many variants and conditions");
-			cells[n++] = (struct cell) { p->variants[v],
-						     sc->conditions[c], false };
-		}
+	if (!p->instructions)
+		cells[n++] = (struct cell) { "floor-again", sc->floor, true };
+	if (sc->lookup && p->instructions)
+		cells[n++] = (struct cell) { "lookup", sc->lookup, true };
+	for (v = 0; v < p->n_variants; v++) {
+		n = add_cells(cells, n, p->variants[v], sc->conditions);
+		if (p->set >= FULL && sc->more_conditions)
+			n = add_cells(cells, n, p->variants[v],
+				      sc->more_conditions);
+	}
 	return n;
+}
+
+/*
+ * A kernel without our modules is measured before they are loaded, in the same
+ * block: the cells of such a group take turns among themselves.
+ */
+bool is_now(const struct params *p, const struct scenario *sc,
+	    const struct cell *c)
+{
+	return p->no_modules == (sc->bare && c->floor);
 }
 
 static void make_space(const struct group *g, struct space *s)
@@ -209,7 +238,8 @@ static void run_reps(struct group *g)
 	for (rep = 1; rep <= g->params->reps; rep++) {
 		shuffle(order, g->n_cells, &g->seed);
 		for (i = 0; i < g->n_cells; i++)
-			run_cell(g, rep, i + 1, order[i]);
+			if (is_now(g->params, g->scenario, &g->cells[order[i]]))
+				run_cell(g, rep, i + 1, order[i]);
 	}
 }
 
@@ -275,8 +305,12 @@ int run_load(const struct params *p, const struct scenario *sc,
 	     struct load load)
 {
 	struct group g = { .params = p, .scenario = sc, .load = load };
-	uint64_t end, runs = 0;
+	uint64_t end, runs = 0, ops = 0;
+	struct counters sum = { 0 };
 	struct cell c = { p->variants[0], p->condition, false };
+	struct row_id id = {
+		.params = p, .scenario = sc, .cell = &c, .load = load,
+	};
 	struct space s;
 
 	if (!c.condition)
@@ -292,7 +326,11 @@ int run_load(const struct params *p, const struct scenario *sc,
 		s.seed = p->seed + runs++;
 		if (sc->run(&s, &c))
 			die("%s: %s", sc->name, g.result->error);
+		counters_add(&sum, &g.result->counters);
+		ops += g.result->ops;
 	} while (now_ns() < end);
+	if (p->stat)
+		write_stat(&id, &sum, ops);
 	printf("load: %s, %s %s, %u threads, %u pages: %llu runs\n", sc->name,
 	       c.variant, c.condition, load.threads, load.pages,
 	       (unsigned long long)runs);

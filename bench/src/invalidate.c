@@ -3,35 +3,49 @@
  * invalidate.c - how long a system call that takes pages away lasts
  *
  * One operation: make the pages present again, let the device map them (only
- * where the condition is "mirrored"), and then, timed, MADV_DONTNEED or
- * munmap them. "unmirrored" is an attached process that takes away what its
- * device does not map; so that the device has something to look at, another
- * range is mirrored all the time in both. The floor, "no-device", is a
- * process that never attached.
+ * where the condition is "mirrored"), and then, timed, take them away from it:
+ * MADV_DONTNEED, munmap, mprotect, fork, MADV_PAGEOUT. "unmirrored" is an
+ * attached process that takes away what its device does not map; so that the
+ * device has something to look at, another range is mirrored all the time in
+ * both. The floor, "no-device", is a process that never attached.
+ *
+ * Reclaim is asked about more: what does it cost those who have no device
+ * ("bystander")? The floor is a kernel without our modules.
  *
  * Each thread has a range of its own, in page tables and leaf tables of its
  * own. The address of an operation is drawn at random within it.
  */
 #define _GNU_SOURCE
 #include <errno.h>
+#include <sched.h>
+#include <stdatomic.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
+#include "ability.h"
 #include "bench.h"
 
-#define STRIDE		(2 * MMU_HUGE)	/* a guard, then a thread's range */
 #define WARM_UP_OPS	2
 #define LEAST_OPS	4	/* however slow they are */
 #define PAGES_PER_RANGE	(MMU_HUGE / MMU_PAGE)
 
 const char *const mirrored_conditions[] = { "mirrored", "unmirrored", NULL };
+const char *const reclaim_conditions[] = {
+	"bystander", "unmirrored", "mirrored", NULL
+};
 
-/* How an operation gets its memory and gives it away. */
+/*
+ * How an operation gets its memory, gives it away, and clears up, untimed.
+ * @few: it takes long; do no more than one must.
+ */
 struct kind {
 	const char *name;
 	int (*map)(char *addr, size_t len);
 	int (*drop)(char *addr, size_t len);
+	int (*after)(char *addr, size_t len);
+	bool few;
 };
 
 static int keep_mapped(char *addr, size_t len)
@@ -60,21 +74,91 @@ static int unmap(char *addr, size_t len)
 	return munmap(addr, len);
 }
 
+static int read_only(char *addr, size_t len)
+{
+	return mprotect(addr, len, PROT_READ);
+}
+
+static int read_write(char *addr, size_t len)
+{
+	return mprotect(addr, len, PROT_READ | PROT_WRITE);
+}
+
+static _Thread_local pid_t child;
+
+static int fork_once(char *addr, size_t len)
+{
+	(void)addr;
+	(void)len;
+	child = fork();
+	if (!child)
+		_exit(0);
+	return child < 0 ? -1 : 0;
+}
+
+static int reap(char *addr, size_t len)
+{
+	(void)addr;
+	(void)len;
+	return waitpid(child, NULL, 0) == child ? 0 : -1;
+}
+
+static int page_out(char *addr, size_t len)
+{
+	return madvise(addr, len, MADV_PAGEOUT);
+}
+
+static atomic_ulong still_there;	/* pages of a run */
+
+static int count_there(char *addr, size_t len)
+{
+	unsigned char there[MMU_HUGE / MMU_PAGE];
+	size_t i;
+
+	if (mincore(addr, len, there))
+		return -1;
+	for (i = 0; i < len / MMU_PAGE; i++)
+		atomic_fetch_add(&still_there, there[i] & 1);
+	return 0;
+}
+
 static const struct kind dontneed_kind = { "MADV_DONTNEED", keep_mapped,
-					   dontneed };
-static const struct kind munmap_kind = { "munmap", map_again, unmap };
+					   dontneed, keep_mapped, false };
+static const struct kind munmap_kind = { "munmap", map_again, unmap,
+					 keep_mapped, false };
+static const struct kind mprotect_kind = { "mprotect", keep_mapped, read_only,
+					   read_write, false };
+static const struct kind fork_kind = { "fork", keep_mapped, fork_once, reap,
+				       false };
+/* What is in swap is thrown away: the next pages are new ones. */
+static const struct kind reclaim_kind = { "MADV_PAGEOUT", dontneed, page_out,
+					  count_there, true };
 
 /* Set by the one scenario that a process runs, before threads start. */
 static const struct kind *kind;
 
+/* Whole leaf tables. */
+static size_t range_len(const struct space *s)
+{
+	size_t len = s->load.pages * MMU_PAGE;
+
+	return (len + MMU_HUGE - 1) & ~(MMU_HUGE - 1);
+}
+
+/* Each behind a guard. */
 static char *range_of(const struct space *s, unsigned int index)
 {
-	return s->mem + index * STRIDE + MMU_HUGE;
+	return s->mem + index * (MMU_HUGE + range_len(s)) + MMU_HUGE;
 }
 
 static bool is_mirrored(const struct cell *c)
 {
 	return !strcmp(c->condition, "mirrored");
+}
+
+static bool has_device(const struct cell *c)
+{
+	return !c->floor && strcmp(c->condition, "bystander");
 }
 
 /* Touched by the kernel in one go, then by this CPU: its TLB knows them. */
@@ -128,18 +212,20 @@ static uint64_t one_op(struct worker *w)
 	char *addr = range_of(w->space, w->index);
 	uint64_t start, end;
 
-	addr += next_random(&w->seed) % (PAGES_PER_RANGE - pages + 1) *
-		MMU_PAGE;
+	addr += next_random(&w->seed) %
+		(range_len(w->space) / MMU_PAGE - pages + 1) * MMU_PAGE;
 	if (prepare_op(w, addr, len))
 		return 0;
-	start = now_ns();
-	timed_begin(w);
+	start = timed_begin(w);
 	if (kind->drop(addr, len)) {
 		worker_fail(w, -errno, kind->name);
 		return 0;
 	}
-	timed_end(w);
-	end = now_ns();
+	end = timed_end(w);
+	if (kind->after(addr, len)) {
+		worker_fail(w, -errno, kind->name);
+		return 0;
+	}
 	return end > start ? end - start : 1;
 }
 
@@ -148,6 +234,8 @@ static unsigned int ops_per_run(const struct space *s)
 {
 	unsigned int times = PAGES_PER_RANGE / s->load.pages;
 
+	if (kind->few || !times)
+		return LEAST_OPS;
 	return s->params->ops * (times < 32 ? times : 32);
 }
 
@@ -159,10 +247,21 @@ static void warm_up(struct worker *w)
 	}
 }
 
+/* A child waits for its turn until its parent waits for it. */
+static void be_patient(struct worker *w)
+{
+	struct sched_param none = { 0 };
+
+	if (kind == &fork_kind && sched_setscheduler(0, SCHED_BATCH, &none))
+		worker_fail(w, -errno, "SCHED_BATCH");
+}
+
 static void invalidate_worker(struct worker *w)
 {
 	uint64_t limit = w->space->params->limit_ms * NSEC_PER_MSEC;
 	unsigned int n = ops_per_run(w->space);
+
+	be_patient(w);
 
 	warm_up(w);
 	workers_start(w);
@@ -205,7 +304,7 @@ static int map_ranges(struct space *s)
 	void *all;
 	unsigned int i;
 
-	s->len = (s->load.threads + 1) * STRIDE;
+	s->len = (s->load.threads + 1) * (MMU_HUGE + range_len(s));
 	s->mem = map_memory(s->len, MMU_HUGE, &all, &s->guard_len);
 	if (!s->mem)
 		return fail(s, "no memory: mmap of %zu bytes", s->len);
@@ -218,16 +317,22 @@ static int map_ranges(struct space *s)
 
 int invalidate_setup(struct space *s, const struct cell *c)
 {
-	if (s->load.pages > PAGES_PER_RANGE)
-		return fail(s, "%u pages: one operation takes at most %lu",
-			    s->load.pages, PAGES_PER_RANGE);
 	if (map_ranges(s) || touch_neighbour(s))
 		return -1;
-	if (c->floor)
+	/* A fork leaves the neighbour alone, as all others do. */
+	if (madvise(range_of(s, s->load.threads), MMU_HUGE, MADV_DONTFORK))
+		return fail(s, "MADV_DONTFORK: %s", strerror(errno));
+	if (!has_device(c))
 		return 0;
 	if (open_device(s) || attach_device(s, c->variant))
 		return -1;
 	return mirror_neighbour(s);
+}
+
+/* All variants are told of what is mirrored; of the rest, not each. */
+static bool is_told(const struct cell *c)
+{
+	return is_mirrored(c) || can(c->variant, HEARS_OF_ALL) > 0;
 }
 
 /* The device lost what was taken away, all of it and nothing more. */
@@ -242,7 +347,7 @@ static int check_zapped(struct space *s, const struct cell *c, uint64_t ops)
 		return fail(s, "%llu entries zapped where %llu went away",
 			    (unsigned long long)r->zapped,
 			    (unsigned long long)expected);
-	if (r->invalidations < ops)
+	if (is_told(c) && r->invalidations < ops)
 		return fail(s, "%llu invalidations of %llu arrived",
 			    (unsigned long long)r->invalidations,
 			    (unsigned long long)ops);
@@ -257,6 +362,16 @@ static int check_zapped(struct space *s, const struct cell *c, uint64_t ops)
 		return fail(s, "VERIFY: %llu right of %lu, %llu wrong",
 			    (unsigned long long)v.right, PAGES_PER_RANGE,
 			    (unsigned long long)r->stale);
+	return 0;
+}
+
+/* Who measures reclaim wants pages reclaimed, all of them. */
+static int check_gone(struct space *s)
+{
+	unsigned long there = atomic_exchange(&still_there, 0);
+
+	if (there)
+		return fail(s, "%lu pages are still in memory", there);
 	return 0;
 }
 
@@ -290,7 +405,7 @@ static int open_holes(struct space *s)
 	if (kind != &munmap_kind || !s->guard)
 		return 0;
 	for (i = 0; i < s->load.threads; i++)
-		if (munmap(range_of(s, i), MMU_HUGE))
+		if (munmap(range_of(s, i), range_len(s)))
 			return fail(s, "munmap: %s", strerror(errno));
 	s->guard = NULL;
 	return 0;
@@ -315,7 +430,9 @@ static int invalidate_run(struct space *s, const struct cell *c)
 	r->contended = b.contended - a.contended;
 	r->zapped = b.zapped_pages - a.zapped_pages;
 	r->invalidations = b.invalidations - a.invalidations;
-	return c->floor ? 0 : check_zapped(s, c, ops);
+	if (check_gone(s))
+		return -1;
+	return has_device(c) ? check_zapped(s, c, ops) : 0;
 }
 
 int dontneed_run(struct space *s, const struct cell *c)
@@ -328,4 +445,36 @@ int munmap_run(struct space *s, const struct cell *c)
 {
 	kind = &munmap_kind;
 	return invalidate_run(s, c);
+}
+
+int mprotect_run(struct space *s, const struct cell *c)
+{
+	kind = &mprotect_kind;
+	return invalidate_run(s, c);
+}
+
+int fork_run(struct space *s, const struct cell *c)
+{
+	kind = &fork_kind;
+	return invalidate_run(s, c);
+}
+
+int reclaim_run(struct space *s, const struct cell *c)
+{
+	kind = &reclaim_kind;
+	return invalidate_run(s, c);
+}
+
+/* Is there somewhere to page out to? */
+bool have_swap(void)
+{
+	FILE *f = fopen("/proc/swaps", "re");
+	char line[256];
+	int n = 0;
+
+	while (f && fgets(line, sizeof(line), f))
+		n++;
+	if (f)
+		fclose(f);
+	return n > 1;
 }

@@ -6,7 +6,9 @@
  *	mmu-bench plan [options]	the rows that a block will have
  *	mmu-bench block [options]	measure everything once, append to CSV
  *	mmu-bench load [options]	scenarios for a while each, for perf
+ *	mmu-bench counters		what can be counted, and only where
  *	mmu-bench clock			what reading the time costs, in ns
+ *	mmu-bench spinlocks		queued, test-and-set or paravirtual
  */
 #define _GNU_SOURCE
 #include <ctype.h>
@@ -40,8 +42,12 @@ static const struct option options[] = {
 	{ "ms", required_argument, NULL, 'M' },
 	{ "seed", required_argument, NULL, 'S' },
 	{ "condition", required_argument, NULL, 'c' },
+	{ "set", required_argument, NULL, 'z' },
+	{ "events", required_argument, NULL, 'e' },
+	{ "stat", required_argument, NULL, 'T' },
 	{ "raw", required_argument, NULL, 'R' },
 	{ "hist", required_argument, NULL, 'H' },
+	{ "no-modules", no_argument, NULL, 'N' },
 	{ "instructions", no_argument, NULL, 'i' },
 	{ NULL }
 };
@@ -106,6 +112,8 @@ static void take_list(struct params *p, int opt, const char *arg)
 		p->n_variants = split("variants", arg, p->variants);
 	else if (opt == 's')
 		p->n_scenarios = split("scenarios", arg, p->scenarios);
+	else if (opt == 'e')
+		p->n_events = split("events", arg, p->events);
 	else if (opt == 't')
 		p->n_threads = numbers("threads", arg, p->threads,
 				       MAX_THREADS);
@@ -142,6 +150,17 @@ static void take_number(struct params *p, int opt, const char *what,
 					  number_options[i].field) = n;
 }
 
+static enum set set_of(const char *name)
+{
+	static const char *const names[] = { "quick", "normal", "full" };
+	unsigned int i;
+
+	for (i = 0; i < sizeof(names) / sizeof(*names); i++)
+		if (!strcmp(names[i], name))
+			return i;
+	die("--set: \"%s\" is none of: quick, normal, full", name);
+}
+
 static void parse(struct params *p, int argc, char **argv)
 {
 	int opt, index;
@@ -149,14 +168,20 @@ static void parse(struct params *p, int argc, char **argv)
 	while ((opt = getopt_long(argc, argv, "", options, &index)) != -1) {
 		if (opt == '?')
 			exit(2);
-		if (strchr("vstp", opt))
+		if (strchr("vstpe", opt))
 			take_list(p, opt, optarg);
 		else if (opt == 'c')
 			p->condition = optarg;
+		else if (opt == 'z')
+			p->set = set_of(optarg);
+		else if (opt == 'T')
+			p->stat = optarg;
 		else if (opt == 'R')
 			p->raw = optarg;
 		else if (opt == 'H')
 			p->hist = optarg;
+		else if (opt == 'N')
+			p->no_modules = true;
 		else if (opt == 'i')
 			p->instructions = true;
 		else if (opt == 'S')
@@ -165,6 +190,7 @@ static void parse(struct params *p, int argc, char **argv)
 			take_number(p, opt, options[index].name, optarg);
 	}
 	p->count &= !p->instructions;
+	counters_add_tracepoints(p->events, p->n_events);
 	if (optind < argc)
 		die("what is \"%s\"? Options begin with --", argv[optind]);
 }
@@ -178,7 +204,11 @@ static bool wanted(const struct params *p, const struct scenario *sc)
 	for (i = 0; i < p->n_scenarios; i++)
 		if (find_scenario(p->scenarios[i]) == sc)
 			return true;
-	return !p->n_scenarios && (p->instructions || !sc->counted_only);
+	if (p->n_scenarios)
+		return false;
+	if (p->instructions)
+		return !sc->timed_only && sc->counted <= p->set;
+	return sc->set <= p->set;
 }
 
 /* Some scenarios need only an end of the list of page counts, or both. */
@@ -199,9 +229,20 @@ static bool wants_pages(const struct params *p, const struct scenario *sc,
 		return least;
 	case MOST:
 		return most;
+	case PART:
+		return pages < MY_MMU_BATCH_MAX;
 	default:
 		return true;
 	}
+}
+
+/* How many threads the entry at @t of the list means, or 0: not for this. */
+static unsigned int threads_at(const struct params *p,
+			       const struct scenario *sc, int t)
+{
+	if (sc->one_thread)
+		return t ? 0 : 1;
+	return sc->many_threads && p->threads[t] < 2 ? 0 : p->threads[t];
 }
 
 struct group_ref {
@@ -209,26 +250,36 @@ struct group_ref {
 	struct load load;
 };
 
+static int add_group(struct group_ref *groups, int n, const struct scenario *sc,
+		     unsigned int threads, unsigned int pages)
+{
+	if (n == MAX_GROUPS)
+		die("too many combinations");
+	groups[n] = (struct group_ref) { sc, { threads, pages } };
+	return n + 1;
+}
+
 static int list_groups(const struct params *p, struct group_ref *groups)
 {
+	unsigned int threads;
 	int i, t, g, n = 0;
 
 	for (i = 0; i < n_scenarios; i++)
 		for (t = 0; t < p->n_threads; t++)
 			for (g = 0; g < p->n_pages; g++) {
-				if (!wanted(p, &scenarios[i]) ||
-				    (t && scenarios[i].one_thread) ||
+				threads = threads_at(p, &scenarios[i], t);
+				if (!threads || !wanted(p, &scenarios[i]) ||
 				    !wants_pages(p, &scenarios[i],
 						 p->pages[g]))
 					continue;
-				if (n == MAX_GROUPS)
-					die("too many combinations");
-				groups[n].sc = &scenarios[i];
-				groups[n].load.threads =
-					scenarios[i].one_thread ? 1 :
-					p->threads[t];
-				groups[n++].load.pages = p->pages[g];
+				n = add_group(groups, n, &scenarios[i], threads,
+					      p->pages[g]);
 			}
+	for (i = 0; i < n_scenarios; i++)
+		if (scenarios[i].large && p->set >= FULL &&
+		    wanted(p, &scenarios[i]))
+			n = add_group(groups, n, &scenarios[i], 1,
+				      scenarios[i].large);
 	return n;
 }
 
@@ -265,6 +316,8 @@ static void cmd_block(const struct params *p)
 	for (i = 0; i < n; i++) {
 		const struct group_ref *g = &groups[order[i]];
 
+		if (p->no_modules && !g->sc->bare)
+			continue;
 		progress(true, "block %u of %u, %u s: %d of %d: %s, %s",
 			 p->block, p->blocks,
 			 (unsigned int)((now_ns() - start) / NSEC_PER_SEC),
@@ -284,7 +337,7 @@ static void cmd_load(struct params *p)
 	if (!p->n_scenarios)
 		die("load: name the --scenarios");
 	p->verify = false;
-	p->count = false;
+	p->count = p->stat;
 	for (i = 0; i < p->n_scenarios; i++) {
 		sc = find_scenario(p->scenarios[i]);
 		fflush(NULL);
@@ -326,8 +379,8 @@ static void cmd_clock(void)
 }
 
 static const struct params defaults = {
-	.variants = { "spinlock", "split-ptl", "rcu-list" },
-	.n_variants = 3,
+	.variants = { "spinlock", "split-ptl", "rcu-list", "interval" },
+	.n_variants = 4,
 	.threads = { 1, 2 },
 	.n_threads = 2,
 	.pages = { 1, 16, 512 },
@@ -341,6 +394,7 @@ static const struct params defaults = {
 	.ops = 8,
 	.limit_ms = 150,
 	.ms = 500,
+	.set = NORMAL,
 	.verify = true,
 	.count = true,
 	.raw = "raw.csv",
@@ -365,9 +419,14 @@ int main(int argc, char **argv)
 		cmd_block(&p);
 	else if (!strcmp(cmd, "load"))
 		cmd_load(&p);
+	else if (!strcmp(cmd, "counters"))
+		counters_check(&p);
 	else if (!strcmp(cmd, "clock"))
 		cmd_clock();
+	else if (!strcmp(cmd, "spinlocks"))
+		puts(spinlocks_kind());
 	else
-		die("commands: list, plan, block, load, clock");
+		die("commands: list, plan, block, load, counters, clock, "
+		    "spinlocks");
 	return 0;
 }

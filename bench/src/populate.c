@@ -4,13 +4,27 @@
  *
  * Memory that the CPU has touched already is populated from nothing: attach,
  * populate all of it (timed), look whether it is all there, detach; again,
- * until enough time has been measured. Each thread has a share of its own of
- * whole leaf tables. One call covers the share; the driver looks up and
- * enters "pages" pages at a time.
+ * until enough time has been measured. The driver looks up and enters "pages"
+ * pages at a time. Who populates what is the scenario:
+ *
+ * populate: each thread has a share of its own of whole leaf tables, and covers
+ * it in one call. populate-overlap: each thread populates all of it, and begins
+ * where its share would; who comes second finds the entries there. populate-
+ * table: "pages" pages a call, which the threads of a table take in turns.
+ *
+ * populate-file is of pages that a file in memory has. populate-sparse is of
+ * one page of each leaf table, a call each.
+ *
+ * enter: what a populate does besides looking pages up. Each pass is followed
+ * by one that only looks up, by the same threads, and the time is the
+ * difference. Its floor are those lookups.
  *
  * The floor is the same with the page lookups alone, by the same threads, on
- * the same memory, in the same process.
+ * the same memory, in the same process: get_user_pages_fast(). Where
+ * instructions are counted there is a second one, the lookup that a populate
+ * does (LOOKUP=), which tells what entering costs at equal lookup.
  */
+#define _GNU_SOURCE
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
@@ -28,6 +42,21 @@ static size_t share_len(const struct space *s)
 	return s->len / s->load.threads;
 }
 
+int map_small_pages(struct space *s, size_t len)
+{
+	void *all;
+
+	s->len = len;
+	s->mem = map_memory(len, MMU_HUGE, &all, &s->guard_len);
+	if (!s->mem)
+		return fail(s, "no memory: mmap of %zu bytes", len);
+	s->guard = all;
+	if (madvise(s->mem, len, MADV_NOHUGEPAGE) && errno != EINVAL)
+		return fail(s, "MADV_NOHUGEPAGE: %s", strerror(errno));
+	memset(s->mem, 1, len);
+	return 0;
+}
+
 static int map_shares(struct space *s)
 {
 	size_t share = ((size_t)s->params->mib << 20) / s->load.threads;
@@ -42,6 +71,41 @@ static int map_shares(struct space *s)
 	if (!s->mem)
 		return fail(s, "no memory: mmap of %zu bytes", s->len);
 	s->guard = all;
+	return 0;
+}
+
+/* A file of tmpfs: all pages in the page cache, and writable. */
+int populate_file_setup(struct space *s, const struct cell *c)
+{
+	int fd = memfd_create("mmu-bench", MFD_CLOEXEC);
+
+	(void)c;
+	if (map_shares(s))
+		return -1;
+	if (fd < 0 || ftruncate(fd, s->len) ||
+	    mmap(s->mem, s->len, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_FIXED,
+		 fd, 0) == MAP_FAILED)
+		return fail(s, "memfd of %zu bytes: %s", s->len,
+			    strerror(errno));
+	close(fd);
+	memset(s->mem, 1, s->len);
+	return 0;
+}
+
+#define SPARSE_TABLES	512
+
+int populate_sparse_setup(struct space *s, const struct cell *c)
+{
+	size_t tables = SPARSE_TABLES - SPARSE_TABLES % s->load.threads, i;
+	void *all;
+
+	(void)c;
+	s->len = tables * MMU_HUGE;
+	s->mem = map_memory(s->len, MMU_HUGE, &all, &s->guard_len);
+	if (!s->mem)
+		return fail(s, "no memory: mmap of %zu bytes", s->len);
+	for (i = 0; i < tables; i++)
+		s->mem[i * MMU_HUGE] = 1;
 	return 0;
 }
 
@@ -88,8 +152,9 @@ int populate_thp_setup(struct space *s, const struct cell *c)
 }
 
 /* [@addr, @addr + @len) once: all of it, or an error. */
-static int populate_range(struct worker *w, char *addr, size_t len)
+int populate_range(struct worker *w, char *addr, size_t len)
 {
+	bool lookup = !strcmp(w->cell->condition, "lookup-only");
 	struct space *s = w->space;
 	uint64_t done;
 	int ret;
@@ -98,7 +163,8 @@ static int populate_range(struct worker *w, char *addr, size_t len)
 		done = 0;
 		if (w->cell->floor)
 			ret = mmu_gup_floor(s->fd, addr, len,
-					    MY_MMU_POPULATE_WRITE,
+					    MY_MMU_POPULATE_WRITE |
+					    (lookup ? MY_MMU_FLOOR_LOOKUP : 0),
 					    s->load.pages, &done);
 		else
 			ret = mmu_populate_batch(s->fd, addr, len,
@@ -115,27 +181,83 @@ static int populate_range(struct worker *w, char *addr, size_t len)
 	return 0;
 }
 
+static void own_share(struct worker *w)
+{
+	size_t share = share_len(w->space);
+
+	populate_range(w, w->space->mem + w->index * share, share);
+}
+
+static void all_of_it(struct worker *w)
+{
+	size_t before = w->index * share_len(w->space);
+
+	populate_range(w, w->space->mem + before, w->space->len - before);
+	populate_range(w, w->space->mem, before);
+}
+
+static void in_turns(struct worker *w)
+{
+	size_t piece = w->space->load.pages * MMU_PAGE, off;
+	size_t step = w->space->load.threads * piece;
+
+	for (off = w->index * piece; off < w->space->len && !w->error;
+	     off += step)
+		populate_range(w, w->space->mem + off, piece);
+}
+
+static void a_page_of_each(struct worker *w)
+{
+	size_t share = share_len(w->space), off;
+	char *mem = w->space->mem + w->index * share;
+
+	for (off = 0; off < share && !w->error; off += MMU_HUGE)
+		populate_range(w, mem + off, MMU_PAGE);
+}
+
+/*
+ * Who populates what, and so how often each page is asked for; and how far it
+ * is to the next page.
+ */
+struct cover {
+	void (*populate)(struct worker *w);
+	bool all_ask_for_all;
+	size_t step;
+};
+
+static const struct cover shares = { own_share, false, MMU_PAGE };
+static const struct cover overlap = { all_of_it, true, MMU_PAGE };
+static const struct cover turns = { in_turns, false, MMU_PAGE };
+static const struct cover sparse = { a_page_of_each, false, MMU_HUGE };
+
+/* Set by the one scenario that a process runs, before threads start. */
+static const struct cover *cover;
+
 static void populate_worker(struct worker *w)
 {
 	size_t share = share_len(w->space), off = 0;
-	char *mine = w->space->mem + w->index * share;
 	uint64_t timed;
 
 	workers_start(w);
-	timed_begin(w);
-	populate_range(w, mine, share);
-	timed_end(w);
+	w->start = timed_begin(w);
+	cover->populate(w);
+	w->end = timed_end(w);
 	workers_finish(w);
 	timed = w->populated;
 	while (!w->error && !workers_all_done()) {
-		populate_range(w, mine + off, MMU_HUGE);
+		if (cover == &turns || cover == &sparse) {
+			cover->populate(w);
+			continue;
+		}
+		populate_range(w, w->space->mem + w->index * share + off,
+			       MMU_HUGE);
 		off = (off + MMU_HUGE) % share;
 	}
 	w->populated = timed;
 	w->ops = (timed + w->space->load.pages - 1) / w->space->load.pages;
 }
 
-static uint64_t wall_time(const struct worker *w, unsigned int n)
+uint64_t wall_time(const struct worker *w, unsigned int n)
 {
 	uint64_t start = w[0].start, end = w[0].end;
 	unsigned int i;
@@ -172,8 +294,8 @@ static int check_entries(struct space *s, uint64_t expected, bool verify)
 	return 0;
 }
 
-static int count_pass(struct space *s, const struct cell *c,
-		      const struct my_mmu_stats *a, bool verify)
+int count_pass(struct space *s, const struct cell *c,
+	       const struct my_mmu_stats *a, uint64_t expected, bool verify)
 {
 	struct result *r = s->result;
 	struct my_mmu_stats b;
@@ -187,8 +309,7 @@ static int count_pass(struct space *s, const struct cell *c,
 	r->invalidations += b.invalidations - a->invalidations;
 	r->entries = b.entries;
 	r->bytes = b.bytes;
-	return check_entries(s, c->floor ? 0 : s->len / MMU_PAGE,
-			     verify && !c->floor);
+	return check_entries(s, c->floor ? 0 : expected, verify && !c->floor);
 }
 
 static int populate_pass(struct space *s, const struct cell *c, bool verify)
@@ -196,8 +317,8 @@ static int populate_pass(struct space *s, const struct cell *c, bool verify)
 	struct worker w[MAX_THREADS] = { 0 };
 	unsigned int n = s->load.threads;
 	struct result *r = s->result;
+	uint64_t total, there = s->len / cover->step, asked;
 	struct my_mmu_stats before;
-	uint64_t total;
 
 	if (take_stats(s, &before) ||
 	    run_workers(s, c, w, n, populate_worker))
@@ -205,12 +326,39 @@ static int populate_pass(struct space *s, const struct cell *c, bool verify)
 	total = r->populated;
 	workers_add_up(s, w, n);
 	total = r->populated - total;
-	if (total != s->len / MMU_PAGE)
-		return fail(s, "%llu pages populated where %zu were asked for",
-			    (unsigned long long)total, s->len / MMU_PAGE);
+	asked = cover->all_ask_for_all ? n * there : there;
+	if (total != asked)
+		return fail(s, "%llu pages populated where %llu were asked for",
+			    (unsigned long long)total,
+			    (unsigned long long)asked);
 	r->pages += total;
 	r->ns += wall_time(w, n);
-	return count_pass(s, c, &before, verify);
+	return count_pass(s, c, &before, there, verify);
+}
+
+/* Of all passes of a run, what is left when lookups have been taken off. */
+static int enter_pass(struct space *s, const struct cell *c, bool verify)
+{
+	const struct cell lookup = { "lookup", "lookup-only", true };
+	struct worker w[MAX_THREADS] = { 0 };
+	unsigned int n = s->load.threads;
+	struct result *r = s->result;
+	static int64_t left;
+	uint64_t before;
+
+	if (!r->pages)
+		left = 0;
+	before = r->ns;
+	if (populate_pass(s, c, verify))
+		return -1;
+	if (c->floor)
+		return 0;
+	left += r->ns - before;
+	if (run_workers(s, &lookup, w, n, populate_worker))
+		return -1;
+	left -= wall_time(w, n);
+	r->ns = left > 0 ? left : 0;
+	return 0;
 }
 
 /*
@@ -236,16 +384,20 @@ static int settle(struct space *s)
 		    (unsigned long long)st.bytes);
 }
 
-static int one_pass(struct space *s, const struct cell *c, bool verify)
+static int one_pass(struct space *s, const struct cell *c, bool verify,
+		    int (*pass)(struct space *s, const struct cell *c,
+				bool verify))
 {
 	if (settle(s))
 		return -1;
 	if (!c->floor && attach_device(s, c->variant))
 		return -1;
-	return populate_pass(s, c, verify);
+	return pass(s, c, verify);
 }
 
-int populate_run(struct space *s, const struct cell *c)
+int populate_passes(struct space *s, const struct cell *c,
+		    int (*one)(struct space *s, const struct cell *c,
+			       bool verify))
 {
 	uint64_t budget = s->params->budget_ms * NSEC_PER_MSEC;
 	int ret = 0, pass;
@@ -253,7 +405,7 @@ int populate_run(struct space *s, const struct cell *c)
 	for (pass = 0; pass < MAX_PASSES && !ret; pass++) {
 		if (open_device(s))
 			return -1;
-		ret = one_pass(s, c, s->params->verify && !pass);
+		ret = one_pass(s, c, s->params->verify && !pass, one);
 		close(s->fd);
 		s->fd = -1;
 		if (s->params->passes ? pass + 1 == (int)s->params->passes :
@@ -261,4 +413,37 @@ int populate_run(struct space *s, const struct cell *c)
 			break;
 	}
 	return ret;
+}
+
+int populate_run(struct space *s, const struct cell *c)
+{
+	cover = &shares;
+	return populate_passes(s, c, populate_pass);
+}
+
+int overlap_run(struct space *s, const struct cell *c)
+{
+	cover = &overlap;
+	return populate_passes(s, c, populate_pass);
+}
+
+int table_run(struct space *s, const struct cell *c)
+{
+	cover = &turns;
+	return populate_passes(s, c, populate_pass);
+}
+
+int sparse_run(struct space *s, const struct cell *c)
+{
+	cover = &sparse;
+	return populate_passes(s, c, populate_pass);
+}
+
+int enter_run(struct space *s, const struct cell *c)
+{
+	cover = &shares;
+	if (populate_passes(s, c, enter_pass))
+		return -1;
+	return s->result->ns ? 0 : fail(s, "looking up took longer than "
+		"populating: times are too unsteady here for a difference");
 }

@@ -11,48 +11,165 @@
 static const char *const write_only[] = { "write", NULL };
 static const char *const cold_only[] = { "cold", NULL };
 
+/* A system call that takes pages away from one thread's device. */
+#define INVALIDATE(what, since)						\
+	.name = "invalidate-" #what,					\
+	.unit = "ns",							\
+	.better = "lower",						\
+	.floor = "no-device",						\
+	.conditions = mirrored_conditions,				\
+	.set = since,							\
+	.counted = since,						\
+	.isolate = true,						\
+	.which = ENDS,							\
+	.setup = invalidate_setup,					\
+	.run = what##_run
+
+/* One for each rate, since the floor is to be under the same storm. */
+#define BESIDE(what, rate, since, fn) {					\
+	.name = what "-beside-" #rate,					\
+	.unit = "pages/s",						\
+	.better = "higher",						\
+	.floor = "gup-only",						\
+	.conditions = beside_conditions,				\
+	.set = since,							\
+	.timed_only = true,						\
+	.one_thread = true,						\
+	.which = MOST,							\
+	.setup = beside_setup,						\
+	.run = fn,							\
+}
+
+#define LIFETIME(what, since) {						\
+	.name = #what,							\
+	.unit = "ns",							\
+	.better = "lower",						\
+	.floor = "no-device",						\
+	.conditions = slow_conditions,					\
+	.more_conditions = more_slow_conditions,			\
+	.set = since,							\
+	.timed_only = true,						\
+	.isolate = true,						\
+	.one_thread = true,						\
+	.which = LEAST,							\
+	.setup = lifetime_setup,					\
+	.run = what##_run,						\
+}
+
 const struct scenario scenarios[] = {
 	{
 		.name = "populate",
 		.unit = "pages/s",
 		.better = "higher",
 		.floor = "gup-only",
+		.lookup = "lookup-only",
 		.conditions = write_only,
 		.setup = populate_setup,
 		.run = populate_run,
 	},
+	{ INVALIDATE(dontneed, QUICK) },
+	{ INVALIDATE(munmap, QUICK), .large = 16384 },
+	{ INVALIDATE(mprotect, FULL), .one_thread = true },
+	{ INVALIDATE(fork, FULL), .one_thread = true },
 	{
-		.name = "invalidate-dontneed",
+		.name = "reclaim",
 		.unit = "ns",
 		.better = "lower",
-		.floor = "no-device",
-		.conditions = mirrored_conditions,
+		.floor = "no-modules",
+		.conditions = reclaim_conditions,
+		.bare = true,
+		.set = FULL,
+		.timed_only = true,
 		.isolate = true,
-		.which = ENDS,
+		.one_thread = true,
+		.possible = have_swap,
+		.which = MOST,
 		.setup = invalidate_setup,
-		.run = dontneed_run,
+		.run = reclaim_run,
 	},
 	{
-		.name = "invalidate-munmap",
-		.unit = "ns",
-		.better = "lower",
-		.floor = "no-device",
-		.conditions = mirrored_conditions,
-		.isolate = true,
+		.name = "populate-overlap",
+		.unit = "pages/s",
+		.better = "higher",
+		.floor = "gup-only",
+		.conditions = write_only,
+		.set = NORMAL,
+		.timed_only = true,
+		.many_threads = true,
 		.which = ENDS,
-		.setup = invalidate_setup,
-		.run = munmap_run,
+		.setup = populate_setup,
+		.run = overlap_run,
 	},
+	{
+		.name = "populate-table",
+		.unit = "pages/s",
+		.better = "higher",
+		.floor = "gup-only",
+		.conditions = write_only,
+		.set = NORMAL,
+		.timed_only = true,
+		.many_threads = true,
+		.which = PART,
+		.setup = populate_setup,
+		.run = table_run,
+	},
+	BESIDE("populate", 100, FULL, beside_run),
+	BESIDE("populate", 1000, NORMAL, beside_run),
+	BESIDE("populate", 10000, FULL, beside_run),
+	BESIDE("device-read", 1000, FULL, read_beside_run),
+	LIFETIME(attach, NORMAL),
+	LIFETIME(detach, FULL),
+	LIFETIME(exit, FULL),
 	{
 		.name = "populate-thp",
 		.unit = "pages/s",
 		.better = "higher",
 		.floor = "gup-only",
+		.lookup = "lookup-only",
 		.conditions = write_only,
-		.counted_only = true,
+		.set = COUNTED,
 		.which = MOST,
 		.setup = populate_thp_setup,
 		.run = populate_run,
+	},
+	{
+		.name = "enter",
+		.unit = "pages/s",
+		.better = "higher",
+		.floor = "lookup-only",
+		.conditions = write_only,
+		.set = FULL,
+		.timed_only = true,
+		.which = MOST,
+		.setup = populate_setup,
+		.run = enter_run,
+	},
+	{
+		.name = "populate-file",
+		.unit = "pages/s",
+		.better = "higher",
+		.floor = "gup-only",
+		.lookup = "lookup-only",
+		.conditions = write_only,
+		.set = FULL,
+		.counted = FULL,
+		.one_thread = true,
+		.which = MOST,
+		.setup = populate_file_setup,
+		.run = populate_run,
+	},
+	{
+		.name = "populate-sparse",
+		.unit = "pages/s",
+		.better = "higher",
+		.floor = "gup-only",
+		.lookup = "lookup-only",
+		.conditions = write_only,
+		.set = FULL,
+		.counted = FULL,
+		.which = LEAST,
+		.setup = populate_sparse_setup,
+		.run = sparse_run,
 	},
 	{
 		.name = "evict",
@@ -61,8 +178,7 @@ const struct scenario scenarios[] = {
 		.floor = "no-device",
 		.conditions = attached_conditions,
 		.isolate = true,
-		.one_thread = true,
-		.counted_only = true,
+		.set = FULL,
 		.which = LEAST,
 		.setup = evict_setup,
 		.run = evict_run,
@@ -75,7 +191,7 @@ const struct scenario scenarios[] = {
 		.conditions = cold_only,
 		.isolate = true,
 		.one_thread = true,
-		.counted_only = true,
+		.set = COUNTED,
 		.which = ENDS,
 		.setup = device_read_setup,
 		.run = device_read_run,
@@ -88,7 +204,7 @@ const struct scenario scenarios[] = {
 		.conditions = cold_only,
 		.isolate = true,
 		.one_thread = true,
-		.counted_only = true,
+		.set = COUNTED,
 		.possible = have_test_hmm,
 		.which = ENDS,
 		.setup = read_beside_hmm_setup,

@@ -1,24 +1,17 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * timed.c - the very part that a row is about, for whoever counts instructions
+ * timed.c - the very part that a row is about, for whoever times or counts it
  *
- * Two can: a plugin of the emulator, which is told by markers, and knows the
- * function and the lock as well; and, where the machine has counters of its
- * own, the kernel ("mmu-bench block --instructions"), as
- * "perf stat -e instructions:k" would.
+ * The clock is read at both ends, the counters of counters.c run in between,
+ * and a plugin of the emulator, which is told by markers, knows the function
+ * and the lock as well.
  */
 #define _GNU_SOURCE
-#include <linux/perf_event.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/ioctl.h>
-#include <sys/syscall.h>
-#include <unistd.h>
 
 #include "bench.h"
 #include "marker.h"
-
-static _Thread_local int instructions_fd = -1;
 
 static const struct {
 	const char *name;
@@ -84,56 +77,34 @@ void instructions_row(void)
 	marker(MARK_ROW, 0, 0);
 }
 
-/* In each worker, before it starts. */
-void instructions_open(const struct params *p)
-{
-	struct perf_event_attr attr = {
-		.size = sizeof(attr),
-		.type = PERF_TYPE_HARDWARE,
-		.config = PERF_COUNT_HW_INSTRUCTIONS,
-		.disabled = 1,
-		.exclude_user = 1,
-	};
-
-	if (p->instructions)
-		instructions_fd = syscall(SYS_perf_event_open, &attr, 0, -1, -1,
-					  PERF_FLAG_FD_CLOEXEC);
-}
-
-void instructions_close(struct counters *sum)
-{
-	uint64_t value;
-
-	if (instructions_fd < 0)
-		return;
-	if (read(instructions_fd, &value, sizeof(value)) == sizeof(value)) {
-		sum->value[INSTRUCTIONS] += value;
-		sum->counted[INSTRUCTIONS] = true;
-	}
-	close(instructions_fd);
-	instructions_fd = -1;
-}
-
 /* What a worker does before it starts and when it has finished is not meant. */
 static bool is_timed(const struct worker *w)
 {
 	return w->start && !w->end;
 }
 
-void timed_begin(const struct worker *w)
+/* Returns the time at which it begins, in ns. */
+uint64_t timed_begin(const struct worker *w)
 {
+	uint64_t start;
+
 	if (!is_timed(w))
-		return;
-	if (instructions_fd >= 0)
-		ioctl(instructions_fd, PERF_EVENT_IOC_ENABLE, 0);
+		return now_ns();
+	counters_start();
+	start = now_ns();
 	marker(MARK_ON, 0, 0);
+	return start;
 }
 
-void timed_end(const struct worker *w)
+/* Returns the time at which it ends. */
+uint64_t timed_end(const struct worker *w)
 {
+	uint64_t end;
+
 	if (!is_timed(w))
-		return;
+		return now_ns();
 	marker(MARK_OFF, 0, 0);
-	if (instructions_fd >= 0)
-		ioctl(instructions_fd, PERF_EVENT_IOC_DISABLE, 0);
+	end = now_ns();
+	counters_stop();
+	return end;
 }

@@ -99,16 +99,24 @@ void progress(bool always, const char *fmt, ...)
 	fflush(stdout);
 }
 
+/*
+ * Far from where the kernel puts what a library maps: the hole that an
+ * munmap() leaves stays free until its owner maps it again.
+ */
+#define APART	(16ul << 40)
+
 /* Private anonymous memory that begins at a multiple of @align. */
 void *map_memory(size_t len, size_t align, void **all, size_t *all_len)
 {
+	static uintptr_t next = APART;
 	uintptr_t p;
 
 	*all_len = len + align;
-	*all = mmap(NULL, *all_len, PROT_READ | PROT_WRITE,
+	*all = mmap((void *)next, *all_len, PROT_READ | PROT_WRITE,
 		    MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
 	if (*all == MAP_FAILED)
 		return NULL;
+	next += *all_len;
 	p = ((uintptr_t)*all + align - 1) & ~(uintptr_t)(align - 1);
 	return (void *)p;
 }

@@ -25,7 +25,6 @@
 static pthread_barrier_t barrier;
 static atomic_uint running;
 static void (*worker_fn)(struct worker *w);
-static _Thread_local int counter_fds[NR_COUNTERS];
 
 /* From the last CPU downwards: CPU 0 has more interrupts than the others. */
 static void pin(struct worker *w)
@@ -45,19 +44,21 @@ static void pin(struct worker *w)
 		worker_fail(w, -errno, "sched_setaffinity");
 }
 
-/* Timed part begins: call once in each worker, when all is prepared. */
+/*
+ * Call once in each worker, when all is prepared: timed parts follow. Who has
+ * only one puts its ends into @start and @end.
+ */
 void workers_start(struct worker *w)
 {
 	pthread_barrier_wait(&barrier);
-	counters_enable(counter_fds);
 	w->start = now_ns();
 }
 
-/* Timed part ends; then cool down until workers_all_done(). */
+/* There are no more of them; then cool down until workers_all_done(). */
 void workers_finish(struct worker *w)
 {
-	w->end = now_ns();
-	counters_read(counter_fds, &w->counters);
+	if (!w->end)
+		w->end = now_ns();
 	atomic_fetch_sub(&running, 1);
 }
 
@@ -90,11 +91,9 @@ static void *worker_main(void *arg)
 
 	name_thread(w);
 	pin(w);
-	counters_open(counter_fds, w->space->params->count);
-	instructions_open(w->space->params);
+	counters_open(w->space->params);
 	worker_fn(w);
-	instructions_close(&w->counters);
-	counters_close(counter_fds);
+	counters_close(&w->counters);
 	return NULL;
 }
 

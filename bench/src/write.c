@@ -18,7 +18,8 @@ static const char raw_columns[] =
 	"retries,waits,contended,zapped,invalidations,"
 	"populated,verified,stale,entries,bytes,"
 	"task_clock_ns,context_switches,cpu_migrations,page_faults,"
-	"cycles,instructions,steal_ms\n";
+	"cycles,instructions,steal_ms,foreign,late,"
+	"cycles_kernel,instructions_kernel\n";
 
 static const char hist_columns[] =
 	"scenario,variant,condition,threads,pages,boot,block,"
@@ -82,11 +83,11 @@ static void write_percentiles(const struct result *r)
 	}
 }
 
-static void write_counters(const struct counters *c)
+static void write_counters(const struct counters *c, int first, int end)
 {
 	int i;
 
-	for (i = 0; i < NR_COUNTERS; i++) {
+	for (i = first; i < end; i++) {
 		fputc(',', raw);
 		if (c->counted[i])
 			fprintf(raw, "%" PRIu64, c->value[i]);
@@ -111,8 +112,28 @@ void write_row(const struct row_id *id, struct result *r, uint64_t steal)
 	write_percentiles(r);
 	for (i = 0; i < sizeof(counts) / sizeof(counts[0]); i++)
 		fprintf(raw, ",%" PRIu64, counts[i]);
-	write_counters(&r->counters);
-	fprintf(raw, ",%" PRIu64 "\n", steal);
+	write_counters(&r->counters, TASK_CLOCK, CYCLES_KERNEL);
+	fprintf(raw, ",%" PRIu64 ",%" PRIu64 ",%" PRIu64, steal, r->foreign,
+		r->late);
+	write_counters(&r->counters, CYCLES_KERNEL, NR_COUNTERS);
+	fputc('\n', raw);
+}
+
+/* The counts of one cell under "load", a row for each event. */
+void write_stat(const struct row_id *id, const struct counters *c, uint64_t ops)
+{
+	FILE *f = fopen(id->params->stat, "ae");
+	char before[200];
+
+	snprintf(before, sizeof(before), "%s,%s,%s,%u,%u,", id->scenario->name,
+		 id->cell->variant, id->cell->condition, id->load.threads,
+		 id->load.pages);
+	if (!f)
+		die("cannot write %s: %s", id->params->stat, strerror(errno));
+	fprintf(f, "%soperations%s,%" PRIu64 ",\n", before,
+		id->params->n_events ? " traced" : "", ops);
+	counters_print(f, before, c);
+	close_csv(f, id->params->stat);
 }
 
 void write_hist(const struct row_id *id, const uint64_t *h)
