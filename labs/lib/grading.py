@@ -1,0 +1,211 @@
+# SPDX-License-Identifier: GPL-2.0
+"""grading.py - one submission, from the file to its points"""
+
+import hashlib
+import json
+import pathlib
+import random
+import shutil
+import time
+
+import asking
+import gate
+import machine
+import report
+from box import Bench, NotBuilt
+from places import BUILD, LABS, OUT, ROOT, Refused, Trouble, source_files
+from scores import Score
+from submission import take
+
+CANARY_EACH = 8
+
+
+class Result:
+    """What there is to report, at any time."""
+
+    def __init__(self, lab, kernel, seed):
+        self.lab, self.kernel, self.seed = lab, kernel, seed
+        self.jobs, self.score = {}, None
+        self.state, self.messages, self.notes, self.refused = "not finished", [], [], ""
+        self.key, self.seconds, self.machines, self.finished = "", 0.0, 0, False
+
+
+def digest_of(paths):
+    digest = hashlib.sha256()
+    for path in paths:
+        digest.update(path.name.encode() + path.read_bytes())
+    return digest.hexdigest()[:16]
+
+
+def guest_key():
+    """Of what runs in a guest, and how: good for what was measured there."""
+    return digest_of(source_files(ROOT) + [BUILD / "bin/mmu-tests", ROOT / "vm/run",
+                                           ROOT / "vm/qemu.py"])
+
+
+def tree_key():
+    """Of all that a grade depends on."""
+    return guest_key() + digest_of(sorted(p for p in LABS.rglob("*")
+                                          if p.suffix in (".py", ".toml", ".c")))
+
+
+class Reference:
+    """What the solution needs on this machine: seconds and checks of each test."""
+
+    def __init__(self, lab, bench):
+        self.lab, self.bench = lab, bench
+        self.file = OUT / f"reference-{lab.number:02}-{bench.kernel}.json"
+        self.key = guest_key()
+        try:
+            key, self.tests = json.loads(self.file.read_text())
+        except (OSError, ValueError):
+            key, self.tests = None, {}
+        if key != self.key:
+            self.tests = {}
+        if set(lab.tests) - set(self.tests):
+            self.measure()
+
+    def measure(self):
+        lab, limits = self.lab, own_limits(self.lab)
+        jobs = [asking.Job(lab.variant, test, limits[test]) for test in lab.tests]
+        with asking.evidence_folder("reference") as folder:
+            guests = asking.Asking(self.bench.kernel, self.modules(), pathlib.Path(folder))
+            guests.ask(jobs)
+            bad = [job for job in jobs if job.verdict not in ("ok", "skip")]
+            if bad:
+                keep = OUT / f"reference-{lab.number:02}-failed"
+                shutil.rmtree(keep, ignore_errors=True)
+                shutil.copytree(folder, keep)
+                raise Trouble("the solution itself does not pass "
+                              + ", ".join(f"{j.test} ({j.verdict})" for j in bad[:4])
+                              + f"; see {keep}")
+        self.tests = {job.test: [job.took, job.checks] for job in jobs}
+        report.write(self.file, json.dumps([self.key, self.tests]))
+
+    def modules(self):
+        return asking.boards(self.bench.clean, self.bench.module(self.lab, self.bench.clean))
+
+    def limit(self, test, own):
+        """Four times what the solution took here, and something for a machine that is
+        busy; never more than the test allows itself."""
+        return min(own, int(5 + 4 * self.tests[test][0]))
+
+    def checks(self, test):
+        return max(1, self.tests[test][1])
+
+
+def own_limits(lab):
+    """test -> the limit that it has in the suite; a sentence for a wrong name."""
+    found = {test: limit for (_, test), limit in machine.plan([lab.variant], lab.tests)}
+    unknown = [test for test in lab.tests if test not in found]
+    if unknown:
+        raise Trouble(f"{lab.name}/lab.toml names tests that do not exist: {', '.join(unknown)}")
+    return found
+
+
+def plan(lab, reference, seed, tests=None):
+    """The jobs of a lab in their order, canaries among them."""
+    draw, limits = random.Random(seed), own_limits(lab)
+    asked, jobs = {}, []
+    for test in tests or lab.tests:
+        needed = asked.get(lab.needs.get(test))
+        asked[test] = asking.Job(lab.variant, test, reference.limit(test, limits[test]),
+                                 needed=needed)
+        jobs.append(asked[test])
+    if not tests:
+        for test in draw.sample(lab.tests, max(1, len(lab.tests) // CANARY_EACH)):
+            turned = draw.randint(1, min(reference.checks(test), 8))
+            jobs.insert(draw.randint(0, len(jobs)), asking.Job(
+                lab.variant, test, reference.limit(test, limits[test]), turned))
+    return jobs
+
+
+def check_canaries(jobs):
+    for job in jobs:
+        if job.turned and job.verdict == "ok":
+            raise asking.Alarm(f"a test that must fail was reported as ok ({job.test}, check "
+                               f"{job.turned}): the guest's verdicts are worth nothing")
+
+
+class Grader:
+    """One submission; what is known is on disk at any time."""
+
+    def __init__(self, lab, path, out, seed, kernel):
+        self.lab, self.path, self.out = lab, path, out
+        self.result = Result(lab, kernel, seed)
+        self.start = time.monotonic()
+
+    def publish(self):
+        self.result.seconds = time.monotonic() - self.start
+        report.write(self.out / "results.json", report.gradescope(self.result))
+        report.write(self.out / "report.txt", report.text(self.result))
+        report.write(self.out / "junit.xml", report.junit(self.result))
+
+    def known(self):
+        """Has exactly this been graded already?"""
+        try:
+            data = json.loads((self.out / "results.json").read_text())["extra_data"]
+        except (OSError, ValueError, KeyError):
+            return False
+        return data["state"] in ("graded", "refused") and data["key"] == self.result.key
+
+    def grade(self):
+        """0: graded; 1: refused."""
+        result, evidence = self.result, self.out / "evidence"
+        try:
+            taken = take(self.path, self.lab)
+        except Refused as why:
+            result.refused = str(why)
+            self.publish()
+            return 1
+        digest = hashlib.sha256(taken.data + f"{tree_key()} {self.lab.number} {result.seed} "
+                                f"{result.kernel}".encode())
+        result.key, result.notes = digest.hexdigest(), taken.notes
+        if self.known():
+            return 1 if json.loads((self.out / "results.json").read_text())[
+                "extra_data"]["state"] == "refused" else 0
+        self.publish()
+        shutil.rmtree(evidence, ignore_errors=True)
+        evidence.mkdir()
+        (evidence / "my_mmu.c").write_bytes(taken.data)
+        try:
+            self.ask(*self.build(taken, evidence), evidence)
+        except NotBuilt as why:
+            result.state, result.messages = "It does not compile without a word:", why.messages
+        except (Refused, asking.Alarm) as why:
+            result.refused = str(why)
+        result.finished = True
+        self.publish()
+        return 1 if result.refused else 0
+
+    def build(self, taken, evidence):
+        """The bench, free for others again, and our copy of the module."""
+        bench = Bench(self.result.kernel)
+        try:
+            bench.prepare()
+            module = bench.build(self.lab, taken.data)
+            own = evidence / module.name
+            shutil.copy2(module, own)
+        finally:
+            bench.close()
+        gate.check(own, bench.clean, self.lab)
+        return bench, own
+
+    def ask(self, bench, module, evidence):
+        result, lab = self.result, self.lab
+        reference = Reference(lab, bench)
+        jobs = plan(lab, reference, result.seed)
+        result.jobs = {job.test: job for job in jobs if not job.turned}
+        guests = asking.Asking(result.kernel, asking.boards(bench.clean, module), evidence,
+                               after_each=self.publish)
+        guests.ask(jobs)
+        result.machines = len(guests.machines)
+        check_canaries(jobs)
+        if guests.silent:
+            result.state = {"hang": "insmod did not return: does my_mmu_init() come to an end?",
+                            "crash": "the kernel went down while the module was loaded:",
+                            "refused": "the kernel refuses to load the module:"}[guests.silent]
+            result.messages = next(iter(result.jobs.values())).notes[-6:]
+            return
+        result.score = Score(lab, result.jobs, len(guests.wrecks))
+        result.state = ""

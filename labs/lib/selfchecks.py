@@ -1,0 +1,424 @@
+# SPDX-License-Identifier: GPL-2.0
+"""selfchecks.py - the checks of labs/selftest"""
+
+import io
+import json
+import os
+import pathlib
+import shutil
+import subprocess
+import tarfile
+import tempfile
+import time
+import zipfile
+
+import asking
+import grading
+from box import Bench, NotBuilt
+from definitions import bare, definitions
+from lab import FILE
+from places import OUT, ROOT, Refused, Trouble, source_files
+from submission import SIZE, take
+from wrong import all_wrong
+
+SEED = "selftest"
+
+
+class Tally:
+    """What came of it."""
+
+    def __init__(self, args):
+        self.args = args
+        self.passed = self.failed = self.skipped = 0
+
+    def check(self, text, good, why=""):
+        if good:
+            self.passed += 1
+            print(f"  ok   {text}", flush=True)
+        else:
+            self.failed += 1
+            print(f"  FAIL {text}" + (f": {why}" if why else ""), flush=True)
+        return good
+
+    def skip(self, text):
+        self.skipped += 1
+        print(f"  skip {text}", flush=True)
+
+
+# --- one parser ---------------------------------------------------------------
+
+def by_the_book(paths):
+    """{(path, name, first, last, body)}, as tools/book/region.lua says."""
+    env = dict(os.environ, FILES=" ".join(map(str, paths)))
+    done = subprocess.run(["pandoc", "--lua-filter", str(ROOT / "labs/lib/units.lua"),
+                           "-t", "plain"], input="", capture_output=True, text=True, env=env,
+                          check=False)
+    if done.returncode or not done.stdout:
+        raise Trouble(f"region.lua does not run: {done.stderr.strip()[-300:]}")
+    return {tuple(line.split("\t")) for line in done.stdout.splitlines()}
+
+
+def check_parser(tally, _):
+    if not shutil.which("pandoc"):
+        tally.skip("definitions: pandoc is not installed (vm/setup book)")
+        return
+    paths = [p for p in source_files(ROOT) if p.suffix in (".c", ".h")]
+    ours = {(str(p), d.name, str(d.first), str(d.last), str(d.body).lower())
+            for p in paths for d in definitions(p.read_text())}
+    theirs = by_the_book(paths)
+    odd = sorted(ours ^ theirs)
+    tally.check(f"{len(ours)} definitions in {len(paths)} files are those of the book",
+                len(ours) > 500 and not odd,
+                "; ".join(" ".join(x) + (" (labs)" if x in ours else " (book)")
+                          for x in odd[:4]))
+
+
+# --- hand-outs and solutions --------------------------------------------------
+
+def code_of(text):
+    """Without comments and blanks: what two bodies are compared by."""
+    in_comment, out = False, []
+    for line in text.splitlines():
+        part, in_comment = bare(line, in_comment)
+        out.append("".join(part.split()))
+    return "".join(out)
+
+
+def check_handouts(tally, labs):
+    for lab in labs:
+        text = lab.handout()
+        shown = code_of(text)
+        leaked = [name for name, code in lab.secrets().items() if code_of(code) in shown]
+        tally.check(f"lab {lab.number}: the hand-out holds no solution", not leaked,
+                    ", ".join(leaked))
+        for kernel in tally.args.kernel:
+            handout_on(tally, lab, kernel, text)
+        for todo in [part.name for part in lab.parts[1:]] if lab.cuts else []:
+            built(tally, lab, tally.args.kernel[0], lab.handout(todo), f"hand-out, TODO={todo}")
+
+
+def built(tally, lab, kernel, text, what):
+    bench = Bench(kernel)
+    try:
+        bench.prepare()
+        bench.build(lab, text.encode())
+        return tally.check(f"lab {lab.number}: the {what} compiles on {kernel}", True)
+    except NotBuilt as why:
+        return tally.check(f"lab {lab.number}: the {what} compiles on {kernel}", False,
+                           "; ".join(why.messages[:2]))
+    finally:
+        bench.close()
+
+
+def verdicts_of(lab, kernel, text):
+    """test -> Job of a source that is to load."""
+    bench = Bench(kernel)
+    folder = OUT / f"handout-{lab.number:02}-{kernel}"
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir()
+    try:
+        bench.prepare()
+        module = bench.build(lab, text.encode())
+        own = folder / module.name
+        shutil.copy2(module, own)
+    finally:
+        bench.close()
+    reference = grading.Reference(lab, bench)
+    jobs = [job for job in grading.plan(lab, reference, SEED) if not job.turned]
+    guests = asking.Asking(kernel, asking.boards(bench.clean, own), folder)
+    guests.ask(jobs)
+    return {job.test: job for job in jobs}, guests
+
+
+def handout_on(tally, lab, kernel, text):
+    if not built(tally, lab, kernel, text, "hand-out"):
+        return
+    start = time.monotonic()
+    jobs, guests = verdicts_of(lab, kernel, text)
+    if guests.silent:
+        tally.check(f"lab {lab.number}: the hand-out loads on {kernel}", False)
+        return
+    # By name: whether one fails or runs out of time may depend on the machine
+    seen = [t for t in lab.tests if jobs[t].verdict not in ("ok", "skip")]
+    path = lab.dir / "expected-failures" / kernel
+    if tally.args.refresh:
+        path.parent.mkdir(exist_ok=True)
+        path.write_text("# SPDX-License-Identifier: GPL-2.0\n" + "".join(f"{s}\n" for s in seen))
+    wanted = path.read_text().splitlines()[1:] if path.exists() else []
+    took = f"{time.monotonic() - start:.0f} s, {len(guests.machines)} machines"
+    tally.check(f"lab {lab.number}: the hand-out fails what it must on {kernel} "
+                f"({len(seen)} of {len(lab.tests)}, {took})", seen == wanted,
+                f"differs in {', '.join(sorted(set(seen) ^ set(wanted))[:6])}")
+    gifts = [t for part in lab.parts for t in part.tests if t not in seen]
+    tally.check(f"lab {lab.number}: nothing earns points that is ok already on {kernel}",
+                not gifts, ", ".join(gifts))
+    lost = [t for t in lab.regressions if t in seen]
+    tally.check(f"lab {lab.number}: what must stay as it is is ok on {kernel}", not lost,
+                ", ".join(lost))
+
+
+def graded(lab, data, kernel, name=FILE, seed=SEED):
+    """(exit status, results.json, report.txt) of a submission."""
+    with tempfile.TemporaryDirectory(dir=OUT) as folder:
+        path = pathlib.Path(folder, "in", name)
+        path.parent.mkdir()
+        path.write_bytes(data)
+        out = pathlib.Path(folder, "out")
+        out.mkdir()
+        status = grading.Grader(lab, path, out, seed, kernel).grade()
+        return (status, json.loads((out / "results.json").read_text()),
+                (out / "report.txt").read_text())
+
+
+def check_solutions(tally, labs):
+    for lab in labs:
+        for kernel in tally.args.kernel:
+            status, results, text = graded(lab, lab.solution().encode(), kernel)
+            full = sum(part.points for part in lab.parts)
+            tally.check(f"lab {lab.number}: the solution has {full} points on {kernel} "
+                        f"({results['execution_time']} s)",
+                        (status, results["score"]) == (0, full), text[-600:])
+
+
+# --- wrong submissions and attacks ---------------------------------------------
+
+def check_wrong(tally, labs):
+    k, n = map(int, tally.args.part.split("/"))
+    todo = [wrong for lab in labs for wrong in all_wrong(lab) if not wrong.attack]
+    for wrong in todo[k - 1::n]:
+        status, results, text = graded(wrong.lab, wrong.source().encode(), tally.args.kernel[0])
+        parts = " ".join(f"{k} {v}" for k, v in results["extra_data"]["parts"].items())
+        if not tally.check(f"lab {wrong.lab.number}: {wrong.name} has {wrong.score} points "
+                           f"({results['execution_time']} s)",
+                           (status, results["score"]) == (0, wrong.score),
+                           f"{results['score']} ({parts}), status {status}"):
+            (OUT / f"wrong-{wrong.lab.number}-{wrong.name}.txt").write_text(text)
+
+
+def check_attacks(tally, labs):
+    for lab in labs:
+        for wrong in [w for w in all_wrong(lab) if w.attack]:
+            status, results, _ = graded(lab, wrong.source().encode(), tally.args.kernel[0])
+            said = results["output"]
+            tally.check(f"lab {lab.number}: {wrong.name} is stopped ({wrong.attack})",
+                        results["score"] == 0 and wrong.attack in json.dumps(results),
+                        f"status {status}, {results['score']} points: {said}")
+
+
+# --- a guest that lies -----------------------------------------------------------
+
+class Liar(asking.Machine):
+    """A guest that says what it likes. how(jobs) -> its lines."""
+
+    how, status_s = None, 0
+
+    def run(self):
+        self.clock, self.log, self.status = asking.FairClock(os.getpid()), "", self.status_s
+        self.ktap = self.folder / f"machine-{self.number}.ktap"
+        lines = ["# modules are loaded", *type(self).how(self.jobs), asking.DONE]
+        self.said = "".join(f"{line}\n" for line in lines)
+        return self
+
+
+def told_ok(jobs):
+    return [f"ok {i + 1} {job.label}" for i, job in enumerate(jobs)]
+
+
+LIES = [
+    ("ok for all, canaries too", told_ok, "must fail"),
+    ("a verdict twice", lambda jobs: told_ok(jobs)[:1] * 2, "not asked for"),
+    ("verdicts in another order", lambda jobs: told_ok(jobs)[::-1], "not asked for"),
+    ("a label of its own", lambda jobs: ["ok 1 0123456789ab"], "not asked for"),
+    ("names instead of labels", lambda jobs: [f"ok 1 {jobs[0].test}"], "did not run its plan"),
+    ("nothing", lambda jobs: [], "did not run its plan"),
+]
+
+
+def check_lies(tally, labs):
+    """What a guest whose kernel is in foreign hands can say."""
+    lab = labs[0]
+    for what, how, sentence in LIES:
+        jobs = [asking.Job(lab.variant, test, 5) for test in lab.tests[:4]]
+        jobs.insert(2, asking.Job(lab.variant, lab.tests[0], 5, turned=1))
+        with tempfile.TemporaryDirectory() as folder:
+            guests = asking.Asking("none", [], pathlib.Path(folder))
+            guests.make = type("Guest", (Liar,), {"how": staticmethod(how)})
+            try:
+                guests.ask(jobs)
+                grading.check_canaries(jobs)
+                said = "believed"
+            except (asking.Alarm, Trouble) as why:
+                said = str(why)
+        tally.check(f"a guest that says {what} is not believed", sentence in said, said)
+
+
+# --- many submissions -------------------------------------------------------------
+
+STAND_IN = r'''#!/bin/bash
+# grade LAB SUBMISSION --out DIR: s3 fails the grader until it is mended, s5 is refused
+echo "$(basename "$2")" >>"$BASE/asked"
+[ "$(basename "$2")" != s3 ] || [ -e "$BASE/mended" ] || exit 75
+echo '{"score": 7, "execution_time": 1, "extra_data": {"state": "graded", "parts": {}}}' \
+	>"$4/results.json"
+[ "$(basename "$2")" != s5 ]
+'''
+
+
+def check_many(tally, _):
+    """grade-all, with a stand-in for the grader."""
+    if not shutil.which("parallel"):
+        tally.skip("many submissions: parallel is not installed (vm/setup labs)")
+        return
+    with tempfile.TemporaryDirectory() as folder:
+        base = pathlib.Path(folder)
+        (base / "subs").mkdir()
+        for i in range(6):
+            (base / "subs" / f"s{i}").write_text("x")
+        (base / "grade").write_text(STAND_IN)
+        (base / "grade").chmod(0o755)
+        first, asked = all_of(base)
+        tally.check("grade-all names what the grader failed with", first.returncode == 1
+                    and "failed with 1 submission" in first.stdout, first.stdout + first.stderr)
+        tally.check("and tries it twice", asked.count("s3") == 2 and len(asked) == 7, str(asked))
+        rows = (base / "out/scores.csv").read_text().splitlines()
+        tally.check("a refusal is a result, and what has none has no score",
+                    len(rows) == 7 and rows[4] == "s3,,no result,," and rows[6][:5] == "s5,7,",
+                    str(rows))
+        (base / "mended").touch()
+        second, asked = all_of(base)
+        tally.check("the same command again asks only that one", second.returncode == 0
+                    and asked == ["s3"], f"{asked} {second.stdout} {second.stderr}")
+        third, asked = all_of(base)
+        tally.check("and then none", third.returncode == 0 and not asked, str(asked))
+
+
+def all_of(base):
+    """(how grade-all ended, which submissions were graded)"""
+    (base / "asked").write_text("")
+    env = dict(os.environ, BASE=str(base), OUT=str(base / "out"), GRADE=str(base / "grade"),
+               JOBS="2")
+    done = subprocess.run([str(ROOT / "labs/grade-all"), "2", str(base / "subs")], env=env,
+                          capture_output=True, text=True, check=False)
+    return done, (base / "asked").read_text().split()
+
+
+# --- what a submission comes in -------------------------------------------------
+
+def packed(entries, kind="tar"):
+    """An archive: name -> bytes, or a TarInfo."""
+    out = io.BytesIO()
+    if kind == "zip":
+        with zipfile.ZipFile(out, "w") as archive:
+            for name, data in entries:
+                archive.writestr(name, data)
+        return out.getvalue()
+    with tarfile.open(fileobj=out, mode="w:gz") as tar:
+        for name, data in entries:
+            member = name if isinstance(name, tarfile.TarInfo) else tarfile.TarInfo(name)
+            member.size = len(data)
+            tar.addfile(member, io.BytesIO(data))
+    return out.getvalue()
+
+
+def link_to(target):
+    member = tarfile.TarInfo(FILE)
+    member.type, member.linkname = tarfile.SYMTYPE, target
+    return member
+
+
+def inputs(good, lab):
+    """(what, bytes, the sentence, or None where it is taken)"""
+    other = good.replace(f'"{lab.variant}"'.encode(), b'"another"')
+    return [
+        ("a file", good, None),
+        ("an archive", packed([(f"lab/{FILE}", good), ("lab/notes", b"x")]), None),
+        ("a zip", packed([(FILE, good)], "zip"), None),
+        ("lines that end as on Windows", good.replace(b"\n", b"\r\n"), None),
+        ("no newline at the end", good.rstrip(b"\n"), None),
+        ("Latin-1", good + "/* gr\u00fcn */\n".encode("latin-1"), None),
+        ("an archive with a link", packed([(link_to("/etc/passwd"), b"")]), "is a link"),
+        ("an archive with two files", packed([(f"a/{FILE}", good), (f"b/{FILE}", good)]),
+         "which one is meant"),
+        ("an archive without the file", packed([("other.c", good)]), f"no {FILE}"),
+        ("an archive bomb", packed([(f"{i}/x", b"") for i in range(300)]), "more than"),
+        ("10 MB", good + b" " * (10 << 20), f"{SIZE} at most"),
+        ("10 MB in an archive", packed([(FILE, b" " * (10 << 20))]), f"{SIZE} at most"),
+        ("10 MB in a zip", packed([(FILE, b" " * (10 << 20))], "zip"), f"{SIZE} at most"),
+        ("nothing", b"", "is empty"),
+        ("an object", b"\x7fELF\0\0" + good, "no text"),
+        ("another lab's file", other, "for another lab"),
+        ("something else", b"int main(void) { return 0; }\n", "no variant"),
+        ("half an archive", packed([(FILE, good * 2)])[:900], "cannot be read"),
+    ]
+
+
+def check_input(tally, labs):
+    lab = labs[0]
+    good = lab.solution().encode()
+    with tempfile.TemporaryDirectory(dir=OUT) as folder:
+        for i, (what, data, sentence) in enumerate(inputs(good, lab)):
+            path = pathlib.Path(folder, str(i))
+            path.write_bytes(data)
+            taken_or_refused(tally, path, what, sentence, lab)
+        check_folders(tally, pathlib.Path(folder), good, lab)
+    for what, data, sentence in sources(lab):
+        status, results, text = graded(lab, data, tally.args.kernel[0])
+        tally.check(f"input: {what}: {sentence!r}",
+                    results["score"] == 0 and status == 0 and sentence in text,
+                    f"status {status}: {text[-400:]}")
+
+
+def taken_or_refused(tally, path, what, sentence, lab):
+    try:
+        said = take(path, lab).data and ""
+    except Refused as why:
+        said = str(why)
+    if sentence is None:
+        tally.check(f"input: {what} is taken", said == "", said)
+    else:
+        tally.check(f"input: {what} is refused: \"... {sentence} ...\"", sentence in said, said)
+
+
+def check_folders(tally, folder, good, lab):
+    (folder / "link").symlink_to("/etc/passwd")
+    taken_or_refused(tally, folder / "link", "a link", "is a link", lab)
+    for name in ("plain", "linked", "two", "deep"):
+        (folder / name).mkdir()
+    (folder / "plain" / FILE).write_bytes(good)
+    (folder / "plain" / "Makefile").write_text("all:; rm -rf /\n")
+    taken_or_refused(tally, folder / "plain", "a folder", None, lab)
+    (folder / "linked" / FILE).symlink_to("/etc/passwd")
+    taken_or_refused(tally, folder / "linked", "a folder with a link", "is a link", lab)
+    for name in "ab":
+        (folder / "two" / name).mkdir()
+        (folder / "two" / name / FILE).write_bytes(good)
+    taken_or_refused(tally, folder / "two", "a folder with two", "which one is meant", lab)
+    (folder / "deep" / "/".join("d" * 20)).mkdir(parents=True)
+    taken_or_refused(tally, folder / "deep", "a folder bomb", "folders in folders", lab)
+    taken_or_refused(tally, folder / "nothing", "what is not there", "cannot be read", lab)
+    os.mkfifo(folder / "pipe")
+    taken_or_refused(tally, folder / "pipe", "a pipe", "no file", lab)
+
+
+def sources(lab):
+    """Sources that cannot earn a point: (what, bytes, what the report says)"""
+    good = lab.solution()
+    init = "\tmmu_rmap_notifier_register(&my_mmu_rmap_notifier);\n"
+    return [
+        ("does not compile", (good + "int x = ;\n").encode(), "error: expected expression"),
+        ("warns", (good + "static int my_unused(void) { return 0; }\n").encode(),
+         "defined but not used"),
+        ("includes a file of the host", ('#include "/etc/passwd"\n' + good).encode(),
+         "No such file"),
+        ("takes a file of the host into the object",
+         (good + '__asm__(".pushsection .x\\n.incbin \\"/etc/hostname\\"\\n.popsection");\n'
+          ).encode(), "file not found: /etc/hostname"),
+        ("never returns from init", good.replace(init, init + "\twhile (true)\n\t\tcond_resched();\n")
+         .encode(), "insmod did not return"),
+        ("refuses to be loaded", good.replace(init, init + "\tif (THIS_MODULE)\n\t\treturn -EPERM;\n")
+         .encode(), "refuses to load"),
+    ]
+
+
+CHECKS = {"parser": check_parser, "lies": check_lies, "many": check_many, "input": check_input, "handouts": check_handouts,
+          "solutions": check_solutions, "wrong": check_wrong, "attacks": check_attacks}

@@ -1,0 +1,311 @@
+# SPDX-License-Identifier: GPL-2.0
+"""work.py - what a student does with a lab, in a folder of his own"""
+
+import fnmatch
+import hashlib
+import itertools
+import json
+import os
+import pathlib
+import re
+import secrets
+import shutil
+import subprocess
+import tarfile
+import time
+
+import asking
+import grading
+import report
+from box import Bench, NotBuilt
+from lab import FILE, by_number
+from places import ROOT, Refused, Trouble
+from scores import Score
+from submission import take
+
+STATE = ".lab"
+KERNEL = os.environ.get("KERNEL") or "6.12"
+MAKEFILE = """\
+# SPDX-License-Identifier: GPL-2.0
+# Lab {number}: {title}. Everything is done by labs/lab of the repository.
+MMU ?= {root}
+LAB := $(MMU)/labs/lab
+
+.PHONY: build check watch explain hint shell submit help
+build: ; @$(LAB) build
+check: ; @$(LAB) check $(T)
+watch: ; @$(LAB) watch
+explain: ; @$(LAB) explain $(T)
+hint: ; @$(LAB) hint
+shell: ; @$(LAB) shell
+submit: ; @$(LAB) submit
+help:
+	@echo "make                compile {file}, as the grader does"
+	@echo "make check          all tests, and the points they earn"
+	@echo "make check T=NAME   one test, or several (T='g1_*')"
+	@echo "make watch          on each save: compile, and the first test that fails"
+	@echo "make explain T=NAME what a test does, and which guarantee it is of"
+	@echo "make hint           the next hint"
+	@echo "make shell          a shell in the guest, your module loaded"
+	@echo "make submit         pack what is handed in"
+"""
+
+
+class Folder:
+    """A student's folder: where it is, which lab, which seed."""
+
+    def __init__(self, path):
+        self.path = pathlib.Path(path)
+        try:
+            self.state = json.loads((self.path / STATE).read_text())
+            self.lab = by_number(str(self.state["lab"]))
+        except (OSError, ValueError, KeyError) as error:
+            raise Trouble(f"{self.path} is no folder of a lab ({STATE} is missing or damaged). "
+                          "make lab N=2 DIR=... makes one") from error
+
+    def save(self):
+        report.write(self.path / STATE, json.dumps(self.state) + "\n")
+
+    def source(self):
+        try:
+            return take(self.path / FILE, self.lab)
+        except Refused as why:
+            raise Trouble(str(why)) from why
+
+
+def new(number, directory, seed, todo):
+    """make lab: a folder with the hand-out."""
+    lab = by_number(number)
+    path = pathlib.Path(directory or f"{ROOT}/../lab-{lab.number}").absolute()
+    path = pathlib.Path(os.path.normpath(path))
+    if path == ROOT or ROOT in path.parents:
+        raise Trouble(f"{path} lies in the repository; say DIR=../lab-{lab.number} or another "
+                      "folder outside")
+    if (path / FILE).exists():
+        raise Trouble(f"{path / FILE} is there already, and may be work of hours; say another "
+                      "DIR=, or remove it yourself")
+    text = lab.handout(todo)
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+        (path / FILE).write_text(text)
+        (path / "Makefile").write_text(MAKEFILE.format(
+            number=lab.number, title=lab.title, root=ROOT, file=FILE))
+        shutil.copyfile(lab.dir / "task.md", path / "README.md")
+    except OSError as error:
+        raise Trouble(f"{path} cannot be written: {error.strerror}") from error
+    report.write(path / STATE, json.dumps({
+        "lab": lab.number, "seed": seed or secrets.token_hex(4), "hints": 0,
+        "handout": hashlib.sha256(text.encode()).hexdigest()}) + "\n")
+    print("  ...  making ready: modules and a machine, once for each kernel", flush=True)
+    with ready(lab) as bench:
+        grading.Reference(lab, bench)
+    print(f"Lab {lab.number}, {lab.title}: {path}\n"
+          f"Begin with README.md there; make help lists what there is.")
+    return 0
+
+
+class ready:
+    """A bench to build on, given back at the end."""
+
+    def __init__(self, lab):
+        self.lab = lab
+
+    def __enter__(self):
+        self.bench = Bench(KERNEL)
+        self.bench.prepare()
+        return self.bench
+
+    def __exit__(self, *_):
+        self.bench.close()
+
+
+def compiled(folder, bench, quiet=False):
+    """The module, or None and what the compiler said."""
+    taken = folder.source()
+    for note in taken.notes:
+        print(f"  note: {note}")
+    try:
+        module = bench.build(folder.lab, taken.data)
+    except NotBuilt as why:
+        print(f"  FAIL {FILE} does not compile without a word:")
+        for message in why.messages:
+            print(f"       {message}")
+        return None
+    if not quiet:
+        print(f"  ok   {FILE} compiles, without a warning")
+    return module
+
+
+def build(folder, _):
+    with ready(folder.lab) as bench:
+        return 0 if compiled(folder, bench) else 1
+
+
+def asked(folder, bench, module, tests):
+    """What became of these tests (all: None). The bench is locked meanwhile: a
+    student has one copy of the module."""
+    lab = folder.lab
+    reference = grading.Reference(lab, bench)
+    jobs = [job for job in grading.plan(lab, reference, folder.state["seed"], tests)
+            if not job.turned]
+    with asking.evidence_folder("check") as place:
+        own = pathlib.Path(place) / module.name
+        shutil.copy2(module, own)
+        guests = asking.Asking(KERNEL, asking.boards(bench.clean, own), pathlib.Path(place))
+        guests.ask(jobs)
+    return jobs, guests
+
+
+def named(lab, pattern):
+    """The tests of a lab that a pattern means."""
+    found = fnmatch.filter(lab.tests, pattern)
+    if not found:
+        raise Trouble(f"lab {lab.number} has no test {pattern}; make check lists them all")
+    return found
+
+
+def check(folder, words):
+    """All tests with their points, or some."""
+    lab, start = folder.lab, time.monotonic()
+    with ready(lab) as bench:
+        module = compiled(folder, bench)
+        if not module:
+            return 1
+        tests = named(lab, words[0]) if words and words[0] else None
+        jobs, guests = asked(folder, bench, module, tests)
+    if guests.silent:
+        print("  FAIL the module could not be loaded:")
+        print(*[f"       {note}" for note in jobs[0].notes[-6:]], sep="\n")
+        return 1
+    for job in jobs:
+        if job.verdict in ("ok", "skip"):
+            print(f"  ok   {job.test}")
+    bad = [job for job in jobs if job.verdict not in ("ok", "skip")]
+    for job in bad:
+        print("\n" + "\n".join(report.explain(job, lab)))
+    if not tests:
+        print_score(lab, jobs, guests)
+    print(f"\n{len(jobs) - len(bad)} of {len(jobs)} tests are ok, "
+          f"{time.monotonic() - start:.1f} s")
+    return 1 if bad else 0
+
+
+def print_score(lab, jobs, guests):
+    score = Score(lab, {job.test: job for job in jobs}, len(guests.wrecks))
+    print()
+    for part in lab.parts:
+        print(f"  {score.parts[part.name]:3} of {part.points:2}  {part.name}: {part.title}")
+    if score.regressions:
+        print(f"  {score.regressions:3}        what worked before, and does no more")
+    if score.wreck:
+        print(f"  {score.wreck:3}        the machine was taken down")
+    print(f"  {score.total:3} of {score.most}")
+
+
+def watch(folder, _):
+    """On each save: compile, and the first test that fails."""
+    seen, at = None, 0
+    print("watching my_mmu.c; ctrl-C ends it", flush=True)
+    while True:
+        try:
+            data = (folder.path / FILE).read_bytes()
+        except OSError:
+            data = None  # an editor is at it
+        if data is not None and data != seen:
+            seen = data
+            try:
+                at = saved(folder, at)
+            except Trouble as why:
+                print(f"  FAIL {why}", flush=True)
+        time.sleep(0.2)
+
+
+def saved(folder, at):
+    """Where to begin the next time: at the test that failed."""
+    lab, start = folder.lab, time.monotonic()
+    print(f"\n--- {time.strftime('%H:%M:%S')}", flush=True)
+    with ready(lab) as bench:
+        module = compiled(folder, bench, quiet=True)
+        together = 1  # one at first, for a quick verdict; a machine for each takes long
+        while module and at < len(lab.tests):
+            jobs, _ = asked(folder, bench, module, lab.tests[at:at + together])
+            good = list(itertools.takewhile(lambda job: job.verdict in ("ok", "skip"), jobs))
+            print("".join(f"  ok   {job.test}\n" for job in good), end="", flush=True)
+            at += len(good)
+            if len(good) < len(jobs):
+                print("\n".join(report.explain(jobs[len(good)], lab)))
+                break
+            together *= 2
+    if at == len(lab.tests):
+        print("  ok   these are all; make check counts the points")
+        at = 0
+    print(f"({time.monotonic() - start:.1f} s)", flush=True)
+    return at
+
+
+def explain(folder, words):
+    """What a test does: the comment that it stands below, and its code."""
+    if not words or not words[0]:
+        raise Trouble("which test? make explain T=NAME; make check names them")
+    name = re.sub(r"_rmap_only$", "", named(folder.lab, words[0])[0])
+    for path in sorted((ROOT / "tests").glob("t-*.c")):
+        match = re.search(r"((?:^/\*(?:(?!\*/).|\n)*?\*/\n)?)^TEST\w*\(" + re.escape(name)
+                          + r", \d+\)\n\{.*?^\}$", path.read_text(), re.M | re.S)
+        if match:
+            part = folder.lab.part_of(name)
+            print(f"{name}: {report.guarantee(name) or 'several guarantees'}"
+                  + (f"; part {part.name}, {part.title}" if part else "; must stay as it is"))
+            print(f"tests/{path.name}; tests/race.h and tests/common.h say what its calls do\n")
+            print(match[0])
+            return 0
+    raise Trouble(f"no source of {name} was found below tests/")
+
+
+def hint(folder, _):
+    hints = sorted((folder.lab.dir / "hints").glob("*.md"), key=lambda p: int(p.stem))
+    used = folder.state["hints"]
+    if used >= len(hints):
+        print(f"There were {len(hints)} hints, and you have had them all:")
+        used = 0
+    else:
+        hints = hints[:used + 1]
+        folder.state["hints"] += 1
+        folder.save()
+    for path in hints[used:]:
+        text = re.sub(r"^<!--.*?-->\n+", "", path.read_text())
+        print(f"Hint {path.stem} of {len(list((folder.lab.dir / 'hints').glob('*.md')))}\n\n{text}")
+    return 0
+
+
+def shell(folder, _):
+    with ready(folder.lab) as bench:
+        if not compiled(folder, bench):
+            return 1
+        done = subprocess.run([str(ROOT / "vm/run"), "--kernel", KERNEL, "--modules",
+                               str(bench.out), "--shell"], check=False)
+    return done.returncode
+
+
+def submit(folder, _):
+    """One archive, with the file and how many hints there were."""
+    lab = folder.lab
+    with ready(lab) as bench:
+        if not compiled(folder, bench):
+            print("Handed in like this, it would earn nothing; so nothing is packed.")
+            return 1
+    path = folder.path / f"lab{lab.number}-{folder.state['seed']}.tar.gz"
+    with tarfile.open(path, "w:gz") as tar:
+        for name in (FILE, STATE):
+            tar.add(folder.path / name, name.lstrip("."), filter=nobody)
+    print(f"Hand in {path}")
+    return 0
+
+
+def nobody(member):
+    member.uid = member.gid = 0
+    member.uname = member.gname = ""
+    return member
+
+
+COMMANDS = {"build": build, "check": check, "watch": watch, "explain": explain,
+            "hint": hint, "shell": shell, "submit": submit}
