@@ -19,6 +19,7 @@ package.path = here .. '?.lua;' .. package.path
 local region = require 'region'
 local coverage = require 'coverage'
 local proofs = require 'proofs'
+local roads = require 'road'
 local stringify = pandoc.utils.stringify
 
 local MAX_COLUMNS, MAX_LINES = 80, 40
@@ -114,7 +115,7 @@ local function define(chapter, id, text, href, line)
              'at %s', id, old.where)
     return
   end
-  targets[id] = { text = text, href = href,
+  targets[id] = { text = text, href = href, chapter = chapter.id,
                   where = chapter.file .. ':' .. line }
 end
 
@@ -374,11 +375,14 @@ local function rows_of(results)
   return results.rows
 end
 
--- row="scenario=populate variant=spinlock" names exactly one row.
+-- row="scenario=populate variant=spinlock" names exactly one row. Those that
+-- compare two variants are meant only where against= says so.
 local function find_row(rows, wanted)
   local found
   for _, row in ipairs(rows) do
-    local fits = true
+    local against = row.against or ''
+    local fits = against == '' or against == 'floor' or
+                 wanted:match('against=') ~= nil
     for column, value in wanted:gmatch('([%w_-]+)=(%S+)') do
       fits = fits and row[column] == value
     end
@@ -531,7 +535,7 @@ local function header(chapter, block)
       complain(chapter.file, line, 'a chapter has one heading of level 1; ' ..
                'this is the second')
     end
-    chapter.title = block.content
+    chapter.title, chapter.id = block.content, id
   elseif block.level == 2 and not block.classes:includes('unnumbered') then
     chapter.counts.sec = (chapter.counts.sec or 0) + 1
     text = ('Section %s.%d'):format(chapter.number, chapter.counts.sec)
@@ -696,9 +700,96 @@ local function race_player(chapter, div)
     (table_figure(chapter, div, rows))
 end
 
+local function ids_of(text)
+  local ids = pandoc.List {}
+  for id in (text or ''):gmatch('%S+') do ids:insert(id) end
+  return ids
+end
+
+-- "Chapter 1, Chapter 5 and Chapter 6", as references.
+local function references(ids)
+  local out = pandoc.List {}
+  for i, id in ipairs(ids) do
+    if i > 1 then
+      out:insert(pandoc.Str(i < #ids and ',' or ' and'))
+      out:insert(pandoc.Space())
+    end
+    out:insert(pandoc.Link({}, '#' .. id))
+  end
+  return out
+end
+
+local function hours_of(chapter, div)
+  local hours = tonumber(div.attributes.hours or '')
+  if hours then return hours end
+  complain(chapter.file, place(chapter, div), 'a road needs hours="2"')
+  return 0
+end
+
+-- "about 3 hours", for a reader who tries the commands
+local function duration(hours)
+  return hours == 1 and 'about an hour' or
+    ('about %g hours'):format(hours)
+end
+
+-- What a chapter is about, on its own page and in the list of all.
+local function road(chapter, div)
+  local needs, hours = ids_of(div.attributes.needs), hours_of(chapter, div)
+  local title = stringify(chapter.title or ''):gsub('^%S+ %S+ ', '')
+  roads.add { id = chapter.id, label = chapter.word .. ' ' .. chapter.number,
+              word = chapter.number .. '. ' .. title, needs = needs,
+              hours = hours, file = chapter.file }
+  chapter.road = true
+  local line = pandoc.List { pandoc.Str(duration(hours)) }
+  if #needs > 0 then
+    line:extend { pandoc.Str('; builds on') , pandoc.Space() }
+    line:extend(references(needs))
+  end
+  return pandoc.List { pandoc.Div(
+    div.content .. { pandoc.Div({ pandoc.Para(line) },
+                                pandoc.Attr('', { 'needs' })) },
+    pandoc.Attr('', { 'road' })) }
+end
+
+-- The drawing of what builds on what, in the preface.
+local function road_map(preface)
+  local svg, why = assets(roads.map(), 'dot', 'road', roads.map_in_words())
+  if svg then return pandoc.Div({ html(svg) }, pandoc.Attr('', { 'road-map' })) end
+  complain(preface.file, 1, 'the map of the chapters: %s', why)
+end
+
+local function track(preface, div)
+  local read, skim = ids_of(div.attributes.read), ids_of(div.attributes.skim)
+  local hours = roads.track(read, skim, function(...)
+    complain(preface.file, place(preface, div), ...) end)
+  local line = pandoc.List { pandoc.Str('Read ') }
+  line:extend(references(read))
+  line:insert(pandoc.Str((' (%s)'):format(duration(hours))))
+  if #skim > 0 then
+    line:insert(pandoc.Str('; skim '))
+    line:extend(references(skim))
+  end
+  line:insert(pandoc.Str('.'))
+  return pandoc.Div(div.content .. { pandoc.Para(line) },
+                    pandoc.Attr('', { 'track' }))
+end
+
+-- Once all chapters are read: the preface's map and tracks.
+local function roads_of_preface(preface)
+  for i, block in ipairs(preface.blocks) do
+    if block.t == 'Div' and block.classes:includes('road-map') then
+      preface.blocks[i] = road_map(preface)
+    elseif block.t == 'Div' and block.classes:includes('track') then
+      preface.blocks[i] = track(preface, block)
+    end
+  end
+end
+
 local function division(chapter, div)
   local classes = div.classes
-  if classes:includes('quiz') then
+  if classes:includes('road') then
+    return road(chapter, div)
+  elseif classes:includes('quiz') then
     return question(chapter, div, 'quiz', 'quiz')
   elseif classes:includes('exercise') then
     return question(chapter, div, 'ex', 'exercise')
@@ -833,6 +924,20 @@ local function twin_table(div, said)
   return div
 end
 
+-- How often the text of one chapter refers to another, for the roads.
+local references_made = {}
+
+local function count_references(chapter, blocks)
+  local made = references_made[chapter.id or ''] or {}
+  references_made[chapter.id or ''] = made
+  pandoc.walk_block(pandoc.Div(blocks), { Link = function(element)
+    local target = targets[element.target:match('^#(.+)$') or '']
+    if target and target.chapter and target.chapter ~= chapter.id then
+      made[target.chapter] = (made[target.chapter] or 0) + 1
+    end
+  end })
+end
+
 local function link(chapter, blocks)
   local function follow(element)
     local id = element.target:match('^#(.+)$')
@@ -855,6 +960,7 @@ local function link(chapter, blocks)
     end
     return element
   end
+  count_references(chapter, blocks)
   local filled = pandoc.walk_block(pandoc.Div(blocks), {
     Div = function(div)
       if div.classes:includes('twins') then
@@ -1002,6 +1108,10 @@ local function read_chapter(chapter)
   if not chapter.title then
     complain(chapter.file, 1, 'the chapter has no heading of level 1')
   end
+  if chapter.word == 'Chapter' and not chapter.road then
+    complain(chapter.file, 1, 'the chapter does not say what it builds on: ' ..
+             '::: {.road needs="ch:one" hours="2"}')
+  end
 end
 
 function Pandoc(doc)
@@ -1020,6 +1130,7 @@ function Pandoc(doc)
     end
   end
   coverage.said = coverage.settle()
+  roads_of_preface(preface)
   local blocks, answers = link(preface, preface.blocks), pandoc.List {}
   for _, chapter in ipairs(chapters) do
     blocks:extend(link(chapter, chapter.blocks))
@@ -1029,6 +1140,7 @@ function Pandoc(doc)
       answers:extend(link(chapter, chapter.answers))
     end
   end
+  roads.check(references_made, function(file, ...) complain(file, 1, ...) end)
   if #answers > 0 then
     blocks:insert(pandoc.Header(1, { pandoc.Str('Answers') },
                                 pandoc.Attr('answers', {}, { file = 'answers' })))

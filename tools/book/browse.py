@@ -1,4 +1,4 @@
-#!/usr/bin/env python3
+#!/usr/bin/python3
 # SPDX-License-Identifier: GPL-2.0
 """Read the book as a reader would: with a browser, on a phone and on a desk.
 
@@ -10,20 +10,32 @@ wrong, one line each, and ends with 1 if anything was. Pictures for the eye go
 to SCREENS. RACE is a JSON file with what mujs found going through all
 interleavings; the browser must find the same.
 
-Chromium is driven through its pipe, which needs no library.
+Chromium is driven by Selenium, as Debian has both; axe-core, which knows the rules of
+accessible pages, lies beside this file. Starts with Debian's python3, whose packages
+they are.
 """
 import base64
-import fcntl
+import concurrent.futures
 import json
 import os
 import pathlib
-import select
+import re
 import shutil
-import subprocess
 import sys
-import tempfile
-import time
 import urllib.parse
+
+try:
+    from selenium import webdriver
+    from selenium.common.exceptions import WebDriverException
+    from selenium.webdriver.chrome.service import Service
+    from selenium.webdriver.common.action_chains import ActionChains
+    from selenium.webdriver.common.by import By
+    from selenium.webdriver.common.keys import Keys
+    from selenium.webdriver.support import expected_conditions
+    from selenium.webdriver.support.ui import WebDriverWait
+except ImportError:
+    sys.exit(f"{sys.executable} has no selenium: vm/setup check-book installs "
+             "Debian's python3-selenium, for /usr/bin/python3")
 
 DEADLINE = 60
 VIEWS = {"phone": (390, 844, True), "desktop": (1280, 900, False)}
@@ -138,125 +150,61 @@ INSPECT = r"""(wide => {
   return bad;
 })(WIDTH)"""
 
+AXE = pathlib.Path(__file__).resolve().parent / "axe" / "axe.min.js"
+# A line for each rule that is broken, with the first place. Of the dark, only
+# contrast is asked again: nothing else depends on it.
+ASK_AXE = """const [rules, done] = arguments;
+axe.run(document, { resultTypes: ['violations'], preload: false, ...rules }).then(
+  found => done(found.violations.map(rule => `${rule.id} (${rule.impact}): ` +
+    `${rule.help}; ${rule.nodes.length} places, the first ` +
+    rule.nodes[0].target.join(' '))),
+  error => done([String(error)]));"""
+
+PICTURED = {("phone", "light"), ("desktop", "dark")}
+
+# Colours do not change with the width, nor anything else with the scheme: to ask
+# for all of it in each view would take three minutes more
+AXE_RULES = {("desktop", "light"): {},
+             ("desktop", "dark"): {"runOnly": ["color-contrast"]},
+             ("phone", "light"): {"rules": {"color-contrast": {"enabled": False}}}}
+
 LINKS = "[...document.links].map(a => a.href)"
 
 
-class Failure(Exception):
-    """The browser does not answer, or not as it should."""
-
-
 class Browser:
-    """Chromium at the end of a pipe."""
+    """Chromium, driven by Selenium."""
 
-    def __init__(self, program):
-        self.folder = tempfile.mkdtemp(prefix="browse.")
-        to_child, self.out = os.pipe()
-        self.input, from_child = os.pipe()
-        # out of the way of 3 and 4, which the child wants
-        ends = [fcntl.fcntl(end, fcntl.F_DUPFD, 10)
-                for end in (to_child, from_child)]
-        os.close(to_child)
-        os.close(from_child)
-
-        def wire():
-            os.dup2(ends[0], 3)
-            os.dup2(ends[1], 4)
-
-        options = ["--headless=new", "--remote-debugging-pipe", "--disable-gpu",
-                   "--hide-scrollbars", "--no-first-run", "--mute-audio",
-                   "--disable-background-networking", "--disable-sync",
-                   "--disable-component-update", "--disable-dev-shm-usage",
-                   f"--user-data-dir={self.folder}/profile", "about:blank"]
-        if os.getuid() == 0:
-            options.insert(0, "--no-sandbox")
-        # pylint: disable=subprocess-popen-preexec-fn
-        self.process = subprocess.Popen(
-            [program, *options], preexec_fn=wire, pass_fds=(3, 4),
-            stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL)
-        for end in ends:
-            os.close(end)
+    def __init__(self):
+        options = webdriver.ChromeOptions()
+        for option in ("--headless=new", "--disable-gpu", "--hide-scrollbars",
+                       "--no-first-run", "--mute-audio", "--disable-sync",
+                       "--disable-background-networking",
+                       "--disable-component-update", "--disable-dev-shm-usage",
+                       *(["--no-sandbox"] if os.getuid() == 0 else [])):
+            options.add_argument(option)
+        options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
+        self.driver = webdriver.Chrome(
+            service=Service(shutil.which("chromedriver")), options=options)
+        self.driver.set_page_load_timeout(DEADLINE)
+        self.driver.set_script_timeout(3 * DEADLINE)
         self.width = 0
-        self.buffer = b""
-        self.number = 0
-        self.events = []
-        self.session = None
-        target = self.call("Target.createTarget", url="about:blank")
-        self.session = self.call("Target.attachToTarget", flatten=True,
-                                 targetId=target["targetId"])["sessionId"]
-        for domain in ("Page", "Runtime", "Log", "Network"):
-            self.call(f"{domain}.enable")
 
     def close(self):
         """Let it go."""
-        self.process.terminate()
-        try:
-            self.process.wait(10)
-        except subprocess.TimeoutExpired:
-            self.process.kill()
-            self.process.wait()
-        shutil.rmtree(self.folder, ignore_errors=True)
-
-    def receive(self, until):
-        """The next message, or None when it is late."""
-        while b"\0" not in self.buffer:
-            left = until - time.monotonic()
-            if left <= 0 or not select.select([self.input], [], [], left)[0]:
-                return None
-            data = os.read(self.input, 1 << 20)
-            if not data:
-                raise Failure("Chromium has ended")
-            self.buffer += data
-        message, self.buffer = self.buffer.split(b"\0", 1)
-        return json.loads(message)
+        self.driver.quit()
 
     def call(self, method, **parameters):
-        """Ask for something and wait for the answer."""
-        self.number += 1
-        request = {"id": self.number, "method": method, "params": parameters}
-        if self.session:
-            request["sessionId"] = self.session
-        data = json.dumps(request).encode() + b"\0"
-        while data:
-            data = data[os.write(self.out, data):]
-        until = time.monotonic() + DEADLINE
-        while True:
-            message = self.receive(until)
-            if message is None:
-                raise Failure(f"no answer to {method} in {DEADLINE} s")
-            if message.get("id") == self.number:
-                if "error" in message:
-                    raise Failure(f"{method}: {message['error']['message']}")
-                return message["result"]
-            self.events.append(message)
-
-    def wait_for(self, event):
-        """Wait until something has happened."""
-        until = time.monotonic() + DEADLINE
-        while not any(message.get("method") == event
-                      for message in self.events):
-            message = self.receive(until)
-            if message is None:
-                raise Failure(f"no {event} in {DEADLINE} s")
-            self.events.append(message)
+        """What WebDriver has no word for."""
+        return self.driver.execute_cdp_cmd(method, parameters)
 
     def run(self, script):
         """The value of a piece of JavaScript."""
-        answer = self.call("Runtime.evaluate", expression=script,
-                           returnByValue=True, awaitPromise=True)
-        if "exceptionDetails" in answer:
-            raise Failure("script: " + str(answer["exceptionDetails"].get(
-                "exception", {}).get("description",
-                                     answer["exceptionDetails"]["text"])))
-        return answer["result"].get("value")
+        return self.driver.execute_script("return " + script.strip())
 
     def until(self, script, what):
         """Wait until a piece of JavaScript says yes."""
-        late = time.monotonic() + DEADLINE / 2
-        while not self.run(script):
-            if time.monotonic() > late:
-                raise Failure(what)
-            time.sleep(0.05)
+        WebDriverWait(self.driver, DEADLINE / 2, 0.05).until(
+            lambda _: self.run(script), what)
 
     def view(self, name, scheme):
         """A window of that size, in that scheme."""
@@ -269,46 +217,40 @@ class Browser:
 
     def inspect(self):
         """What is wrong with the page as it is now."""
-        return self.run(INSPECT.replace("WIDTH", str(self.width)))
+        yield from self.run(INSPECT.replace("WIDTH", str(self.width)))
+
+    def ask_axe(self, rules):
+        """What axe-core knows of readers who cannot see the page."""
+        self.driver.execute_script(AXE.read_text(encoding="utf-8"))
+        for rule in self.driver.execute_async_script(ASK_AXE, rules):
+            yield "axe: " + rule
 
     def open(self, path):
         """Load a page."""
-        self.events.clear()
-        answer = self.call("Page.navigate", url=path.as_uri())
-        if answer.get("errorText"):
-            raise Failure(f"{path.name}: {answer['errorText']}")
-        self.wait_for("Page.loadEventFired")
+        self.driver.get_log("browser")
+        self.driver.get(path.as_uri())
 
-    def key(self, key, text=""):
-        """Press a key."""
-        codes = {"Tab": 9, "Enter": 13, "Escape": 27, "ArrowUp": 38,
-                 "ArrowDown": 40, "ArrowRight": 39, "ArrowLeft": 37}
-        common = {"key": key, "code": key,
-                  "windowsVirtualKeyCode": codes.get(key, ord(key[0].upper()))}
-        text = text or ("\r" if key == "Enter" else
-                        key if len(key) == 1 else "")
-        self.call("Input.dispatchKeyEvent", type="keyDown", text=text, **common)
-        self.call("Input.dispatchKeyEvent", type="keyUp", **common)
+    def follow(self, act):
+        """Do what leads to another page, and wait for that."""
+        old = self.driver.find_element(By.TAG_NAME, "html")
+        act()
+        wait = WebDriverWait(self.driver, DEADLINE, 0.05)
+        wait.until(expected_conditions.staleness_of(old), "no other page")
+        wait.until(lambda _: self.run("document.readyState") == "complete",
+                   "a page that does not end")
+
+    def key(self, *keys):
+        """Press keys, one after the other."""
+        for key in keys:
+            name = re.sub(r"(?<=[a-z])(?=[A-Z])", "_", key).upper()
+            ActionChains(self.driver).send_keys(
+                getattr(Keys, name) if len(key) > 1 else key).perform()
 
     def complaints(self):
         """What the console has said since the page was opened."""
-        for message in self.events:
-            method, told = message.get("method"), message.get("params", {})
-            if method == "Runtime.exceptionThrown":
-                detail = told["exceptionDetails"]
-                yield "script: " + detail.get("exception", {}).get(
-                    "description", detail["text"]).split("\n")[0]
-            elif method == "Runtime.consoleAPICalled" and \
-                    told["type"] in ("error", "warning", "assert"):
-                yield "console: " + " ".join(
-                    str(part.get("value", part.get("description")))
-                    for part in told["args"])
-            elif method == "Log.entryAdded" and \
-                    told["entry"]["level"] in ("error", "warning"):
-                yield "console: " + told["entry"]["text"]
-            elif method == "Network.loadingFailed" and \
-                    not told.get("canceled"):
-                yield "not loaded: " + told["errorText"]
+        for entry in self.driver.get_log("browser"):
+            if entry["level"] in ("SEVERE", "WARNING"):
+                yield "console: " + entry["message"].split("\n")[0]
 
     def picture(self, path, of="html", tallest=2600):
         """What the page looks like, or one element of it."""
@@ -348,25 +290,39 @@ class Reader:
             self.wrong(where, what)
 
     def pages(self):
-        """All pages, each in each view and scheme."""
-        for path in sorted(self.book.glob("*.html")):
-            for view in VIEWS:
-                for scheme in SCHEMES:
-                    self.page(path, view, scheme)
+        """All pages, each in each view and scheme, one view by each browser."""
+        with concurrent.futures.ThreadPoolExecutor() as pool:
+            for done in [pool.submit(self.pages_in, view) for view in VIEWS]:
+                done.result()
 
-    def page(self, path, view, scheme):
+    def pages_in(self, view):
+        """All pages in one view, by a browser of its own."""
+        browser = Browser()
+        try:
+            for path in sorted(self.book.glob("*.html")):
+                for scheme in SCHEMES:
+                    self.page(browser, path, view, scheme)
+        finally:
+            browser.close()
+
+    def page(self, browser, path, view, scheme):
         """One page: loaded without complaint, nothing too wide or missing."""
         where = f"{path.name} ({view}, {scheme})"
-        browser = self.browser
         browser.view(view, scheme)
         browser.open(path)
         for complaint in browser.inspect():
             self.wrong(where, complaint)
         for complaint in browser.complaints():
             self.wrong(where, complaint)
+        # All chapters once more in one page would take it minutes
+        rules = AXE_RULES.get((view, scheme))
+        if path.name != "book.html" and rules is not None:
+            for complaint in browser.ask_axe(rules):
+                self.wrong(where, complaint)
         self.links.setdefault(path.name, browser.run(LINKS))
         self.done += 1
-        browser.picture(self.screens / f"{path.stem}-{view}-{scheme}.png")
+        if (view, scheme) in PICTURED:
+            browser.picture(self.screens / f"{path.stem}-{view}-{scheme}.png")
 
     def targets(self):
         """Does every link within the book lead somewhere?"""
@@ -407,19 +363,16 @@ class Reader:
         self.check("index.html", links, "the contents are empty")
         for link in links:
             browser.open(self.book / "index.html")
-            browser.events.clear()
-            browser.run("document.querySelector("
-                        f"'#contents a[href=\"{link}\"]').click()")
-            browser.wait_for("Page.loadEventFired")
+            click = f"document.querySelector('#contents a[href=\"{link}\"]').click()"
+            browser.follow(lambda: browser.run(click))  # pylint: disable=cell-var-from-loop
             self.check(link, browser.run(
                 "document.querySelector('[aria-current=page]')?.getAttribute("
                 "'href')") == link, "the contents do not mark it as current")
         seen = ["index.html"]
         browser.open(self.book / "index.html")
         while browser.run("!!document.querySelector('a[rel=next]')"):
-            browser.events.clear()
-            browser.run("document.querySelector('a[rel=next]').click()")
-            browser.wait_for("Page.loadEventFired")
+            browser.follow(lambda: browser.run(
+                "document.querySelector('a[rel=next]').click()"))
             seen.append(browser.run("location.pathname.split('/').pop()"))
             back = browser.run("document.querySelector('a[rel=prev]')"
                                "?.getAttribute('href')")
@@ -466,8 +419,7 @@ class Reader:
             self.check(where, browser.run(
                 "document.activeElement.id === 'search'"),
                 "the key / does not lead to it")
-            for letter in "sequence":
-                browser.key(letter)
+            browser.key(*"sequence")
             browser.until("document.querySelectorAll('#found li').length > 1",
                           "\"sequence\" is not found twice")
             browser.picture(self.screens / f"search-{view}.png", tallest=900)
@@ -478,17 +430,14 @@ class Reader:
                 "document.activeElement.getAttribute('aria-activedescendant') "
                 "=== document.querySelector('#found [aria-selected=true]').id"),
                 "a screen reader is not told what is selected")
-            browser.events.clear()
-            browser.key("Enter")
-            browser.wait_for("Page.loadEventFired")
+            browser.follow(lambda: browser.key("Enter"))
             self.check(where, browser.run("location.href") == wanted,
                        f"Enter does not lead to {wanted}")
             self.check(where, browser.run(
                 "!!document.querySelector(':target')"),
                 "it leads to a place that is not there")
             browser.key("/")
-            for letter in "xyzzyplugh":
-                browser.key(letter)
+            browser.key(*"xyzzyplugh")
             browser.until("document.querySelector('.search .count')"
                           ".textContent === 'Nothing found'",
                           "nonsense is found")
@@ -498,6 +447,40 @@ class Reader:
                        "Escape does not clear it")
             for complaint in browser.complaints():
                 self.wrong(where, complaint)
+
+    def terms(self):
+        """What the glossary says of a term is shown where the term stands: beside
+        the mouse, or the focus, until Escape."""
+        browser = self.browser
+        note = "document.getElementById('term-note')"
+        asked = False	# axe-core, of the first page: all show it alike
+        browser.view("desktop", "light")
+        for path in sorted(self.book.glob("0*.html")):
+            browser.open(path)
+            terms = browser.driver.find_elements(By.CSS_SELECTOR, "a.term")
+            self.check(path.name, len(terms) > 5, "marks no terms")
+            if not terms:
+                continue
+            meaning = terms[0].get_property("meaning")
+            ActionChains(browser.driver).move_to_element(terms[0]).perform()
+            self.check(path.name, browser.run(f"!{note}.hidden && {note}"
+                                              ".textContent") == meaning,
+                       "a term under the mouse says nothing")
+            browser.key("Escape")
+            self.check(path.name, browser.run(f"{note}.hidden"),
+                       "Escape does not hide what a term says")
+            browser.run("document.querySelector('a.term').focus()")
+            self.check(path.name, browser.run(f"!{note}.hidden"),
+                       "a term with the focus says nothing")
+            if not asked:
+                for complaint in browser.ask_axe({}):
+                    self.wrong(path.name + " (term shown)", complaint)
+            asked = True
+            place = terms[0].get_attribute("href")
+            browser.follow(lambda: browser.key("Enter"))
+            self.check(path.name, browser.run("location.href") == place and
+                       browser.run("!!document.querySelector(':target')"),
+                       "a term leads to no entry of the glossary")
 
     def race(self, expected):
         """Play the race by keyboard; compare what all interleavings do."""
@@ -512,8 +495,7 @@ class Reader:
             browser.open(path)
             browser.run("document.querySelector('.race').focus()")
             verdict = "document.querySelector('.verdict').textContent"
-            for letter in "ppiiiiipp":
-                browser.key(letter)
+            browser.key(*"ppiiiiipp")
             self.check(where, "G2 is broken" in browser.run(verdict),
                        "the count alone survives what it must not")
             self.check(where, "G2" in browser.run(
@@ -537,8 +519,7 @@ class Reader:
             self.check(where, browser.run(
                 "document.querySelector('.race input:checked').value")
                 == "both", "arrow keys do not choose another design")
-            for letter in "ppiiiiippppp":
-                browser.key(letter)
+            browser.key(*"ppiiiiippppp")
             self.check(where, "survives" in browser.run(verdict),
                        "count and sequence do not survive")
             browser.picture(self.screens / f"race-{path.stem}.png", ".race")
@@ -567,22 +548,20 @@ def main(arguments):
     screens = pathlib.Path(arguments[1])
     expected = json.loads(pathlib.Path(arguments[2]).read_text(
         encoding="utf-8")) if len(arguments) > 2 else None
-    program = shutil.which("chromium") or shutil.which("chromium-browser") or \
-        shutil.which("google-chrome")
-    if not program:
-        sys.exit("there is no Chromium (package chromium)")
+    if not shutil.which("chromedriver"):
+        sys.exit("there is no chromedriver (Debian's package chromium-driver)")
     shutil.rmtree(screens, ignore_errors=True)
     screens.mkdir(parents=True)
-    browser = Browser(program)
+    browser = Browser()
     reader = Reader(browser, book, screens)
     try:
         for part in (reader.pages, reader.targets, reader.contents,
-                     reader.keyboard, reader.search,
+                     reader.keyboard, reader.search, reader.terms,
                      lambda: reader.race(expected)):
             try:
                 part()
-            except Failure as failure:
-                reader.wrong(getattr(part, "__name__", "race"), str(failure))
+            except WebDriverException as failure:
+                reader.wrong(getattr(part, "__name__", "race"), failure.msg)
     finally:
         browser.close()
     for problem in reader.problems:

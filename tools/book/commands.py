@@ -163,7 +163,7 @@ def on_host(block):
         return out.read().decode("utf-8", "replace")
 
 
-def in_guest(blocks, kernel):
+def in_guest(blocks, kernel, hypervisor):
     """Run blocks in one boot; what each printed."""
     limit = 240 + sum(float(block.options.get("timeout", "120"))
                       for block in blocks)
@@ -182,7 +182,8 @@ def in_guest(blocks, kernel):
              "--label", "book-commands", "--files", str(folder / "root"),
              "--", loop],
             stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE, check=False)
+            stderr=subprocess.PIPE, check=False,
+            env={**os.environ, "HYPERVISOR": hypervisor})
     text = answer.stdout.decode("utf-8", "replace").replace("\r", "")
     pieces = re.split(r"\n\002\d+\n", text)
     if len(pieces) <= len(blocks) or answer.returncode:
@@ -199,10 +200,11 @@ def run_all(blocks):
             yield block, judge(block, on_host(block))
             continue
         kernel = block.options.get("kernel", "6.12")
-        key = (kernel, block.name if "fresh" in block.classes else "")
+        key = (kernel, block.options.get("hypervisor", "on"),
+               block.name if "fresh" in block.classes else "")
         boots.setdefault(key, []).append(block)
-    for (kernel, _), together in boots.items():
-        outputs, status = in_guest(together, kernel)
+    for (kernel, hypervisor, _), together in boots.items():
+        outputs, status = in_guest(together, kernel, hypervisor)
         for block, output in zip(together, outputs):
             yield block, judge(block, output)
         if status:

@@ -8,44 +8,36 @@ BODY is what pandoc writes with --section-divs, BOOK the document as pandoc's
 JSON (for its title, subtitle and lang). In OUT there will be
 
   book.html    all of it in one file that needs no other
-  index.html, NN-name.html ..., answers.html
-               a page for each chapter, with book.css, book.js, race.js and
-               search-index.js, which also work from a folder
+  index.html, NN-name.html ..., subject-index.html, answers.html
+               a page for each chapter, with book.css, book.js, race.js,
+               terms.js and search-index.js, which also work from a folder
 
 and PAPER is the file to make a PDF of.
 
 Fails when an identifier is there twice, a link leads nowhere, or the pages
 weigh more than a phone should have to load.
 """
+import base64
 import html
 import json
 import pathlib
 import re
 import sys
+import zlib
+
+import subjects
+from plain import plain
 
 HERE = pathlib.Path(__file__).resolve().parent
-LIMIT = 1_800_000
+LIMIT = 2_000_000
+GLOSSARY = "D-glossary.html"
 TAG = re.compile(r"<section\b[^>]*>|</section>")
-# So common that to find them finds nothing
-STOP = set("a an and are as at be been but by can does for from had has have he "
-           "if in into is it its no not of on one or so that the their them "
-           "then there they this to was were what when which who will with "
-           "would you".split())
 
 
 def attribute(tag, name):
     """The value of an attribute of a tag, or an empty string."""
     found = re.search(rf'\s{name}="([^"]*)"', tag)
     return html.unescape(found.group(1)) if found else ""
-
-
-def plain(text):
-    """The text of a piece of HTML, in one line."""
-    text = re.sub(r"<svg\b.*?</svg>|<script\b.*?</script>", " ", text,
-                  flags=re.S)
-    text = re.sub(r"</(p|li|td|th|pre|h\d|figcaption|div|dt|dd)>|<br ?/?>", " ",
-                  text)
-    return " ".join(html.unescape(re.sub(r"<[^>]*>", "", text)).split())
 
 
 def meta_text(value):
@@ -67,6 +59,7 @@ class Section:
         self.page = page
         self.title = ""
         self.text = ""
+        self.terms = []
 
     def entry(self):
         """The title as the contents have it: no links, a short number."""
@@ -87,6 +80,17 @@ class Page:
     def title(self):
         """The chapter's title as plain text."""
         return plain(self.sections[0].title)
+
+
+def terms_of(body):
+    """What a section may define: words in italics, and what its listings have
+    at the beginning of a line."""
+    terms = re.findall(r"<em>([^<]{2,30})</em>", body)
+    for code in re.findall(r'<code class="sourceCode c">(.*?)</code>', body, re.S):
+        text = html.unescape(re.sub(r"<[^>]*>", "", code))
+        terms += re.findall(r"^(?:[a-z][\w *]*?[ *])?(\w+)\(", text, re.M)
+        terms += re.findall(r"^struct (\w+) \{", text, re.M)
+    return terms
 
 
 def split(body):
@@ -113,6 +117,7 @@ def split(body):
         for section in page.sections:
             heading = re.search(r"<h\d[^>]*>(.*?)</h\d>", section.text, re.S)
             section.title = heading.group(1).strip() if heading else ""
+            section.terms = terms_of(section.text)
             section.text = plain(section.text[heading.end():]
                                  if heading else section.text)
     return preface, pages
@@ -128,9 +133,20 @@ def breakable(body):
     return re.sub(r"<t[dh]\b.*?</t[dh]>", cell, body, flags=re.S)
 
 
+def accessible(body):
+    """What pandoc does not do for readers who cannot see: an empty corner of a
+    table is no heading, what moves sideways takes the focus, and entries of the
+    bibliography have a role that is deprecated."""
+    body = re.sub(r"<th( [^>]*)?></th>", r"<td\1></td>", body)
+    body = re.sub(r"<pre\b(?![^>]*tabindex)", '<pre tabindex="0"', body)
+    return body.replace(' role="doc-biblioentry"', "").replace(
+        ' role="doc-bibliography"', "")
+
+
 def lighten(body):
-    """Drop the anchor that pandoc gives every line of code, and identifiers
-    of lines that nobody refers to."""
+    """Drop the anchor that pandoc gives every line of code, identifiers of
+    lines that no link leads to, and groups of gnuplot's with nothing in them."""
+    body = re.sub(r"<g [^>]*>\s*</g>\s*", "", body)
     body = re.sub(r'(<span id="[^"]*">)<a href="#[^"]*" aria-hidden="true"'
                   r'(?: tabindex="-1")?></a>', r"\1", body)
     wanted = set(re.findall(r'href="#([^"]*)"', body))
@@ -165,16 +181,23 @@ def relink(text, name, where):
     return re.sub(r'href="#([^"]*)"', follow, text)
 
 
-def contents(pages, current=None, one_file=False):
+def about(page):
+    """What a chapter says of itself at its top, as a paragraph for a list."""
+    found = re.search(r'<div class="road">\s*<p>(.*?)</p>', page.html, re.S)
+    return f'<p class="about">{found.group(1)}</p>' if found else ""
+
+
+def contents(pages, current=None, one_file=False, said=False):
     """The contents: all chapters, and sections of the current one (of all,
-    when the book is one file)."""
+    when the book is one file). said: with what each is about."""
     out = ["<ul>"]
     for page in pages:
         here = page is current
         chapter = page.sections[0]
         link = f"#{chapter.id}" if one_file else page.name
         mark = ' aria-current="page"' if here else ""
-        out.append(f'<li><a href="{link}"{mark}>{chapter.entry()}</a>')
+        out.append(f'<li><a href="{link}"{mark}>{chapter.entry()}</a>'
+                   + (about(page) if said else ""))
         below = [section for section in page.sections[1:]
                  if section.level == 2]
         if below and (here or one_file):
@@ -186,55 +209,34 @@ def contents(pages, current=None, one_file=False):
     return "\n".join(out + ["</ul>"])
 
 
-def words(text):
-    """What a text can be found by."""
-    return set(word for word in re.findall(r"[a-z0-9_]{2,}",
-                                           text.lower().replace("’", "'"))
-               if word not in STOP)
-
-
-def base36(number):
-    """A number in as few characters as JavaScript can read back."""
-    digits = ""
-    while number or not digits:
-        number, rest = divmod(number, 36)
-        digits = "0123456789abcdefghijklmnopqrstuvwxyz"[rest] + digits
-    return digits
+def defined(sections):
+    """For each section, the terms that the book sets in italics there for the
+    first time: that is where it says what they mean."""
+    seen, found = set(), []
+    for section in sections:
+        own = [term.lower() for term in section.terms
+               if term.lower() not in seen]
+        seen.update(own)
+        found.append(sorted(set(own)))
+    return found
 
 
 def index(pages):
-    """The search index as JavaScript: sections; words; for each word the
-    sections it is in, as differences in base 36."""
+    """What is searched, as JavaScript: for each section where it is, its title
+    and what it defines; and the text of all, a line each, deflated."""
     sections = [section for page in pages for section in page.sections]
     chapter = {page.name: page.title for page in pages}
-    found = {}
-    for number, section in enumerate(sections):
-        for word in words(plain(section.title) + " " + section.text):
-            found.setdefault(word, []).append(number)
-    vocabulary = sorted(found)
-    places = []
-    for word in vocabulary:
-        last, deltas = 0, []
-        for number in found[word]:
-            deltas.append(base36(number - last))
-            last = number
-        places.append(",".join(deltas))
+    text = "\n".join(section.text.replace("\n", " ") for section in sections)
+    deflate = zlib.compressobj(9, zlib.DEFLATED, -15)
+    packed = deflate.compress(text.encode()) + deflate.flush()
     data = {
         "sections": [[section.page, section.id, plain(section.title),
-                      chapter[section.page] if section.level > 1 else "",
-                      lead(section.text)] for section in sections],
-        "words": " ".join(vocabulary),
-        "places": " ".join(places),
+                      chapter[section.page] if section.level > 1 else "", terms]
+                     for section, terms in zip(sections, defined(sections))],
+        "text": base64.b64encode(packed).decode(),
     }
-    text = json.dumps(data, ensure_ascii=False, separators=(",", ":"))
-    return f"var BOOK_INDEX = {text};\n"
-
-
-def lead(text, width=90):
-    """The first words of a section."""
-    if len(text) <= width:
-        return text
-    return text[:width].rsplit(" ", 1)[0] + " …"
+    said = json.dumps(data, ensure_ascii=False, separators=(",", ":"))
+    return f"var BOOK_INDEX = {said};\n"
 
 
 def read(name):
@@ -253,12 +255,25 @@ SEARCH = """<form class="search" role="search" action="index.html">
 </form>"""
 
 
+def with_index(body, index):
+    """The book with its subject index, which stands before the answers."""
+    at = body.find('<section id="answers"')
+    return body[:at] + index + body[at:] if at >= 0 else body + index
+
+
 class Book:
     """What all pages have in common."""
 
     def __init__(self, body, meta):
         self.meta = meta
-        self.body = breakable(lighten(body))
+        body = accessible(breakable(lighten(body)))
+        pages = split(body)[1]
+        glossary = "".join(page.html for page in pages if page.name == GLOSSARY)
+        self.terms = subjects.terms_of(glossary)
+        if self.terms:
+            body = body.replace(glossary,
+                                subjects.with_places(glossary, self.terms))
+        self.body = with_index(body, subjects.index_of(self.terms, pages))
         self.preface, self.pages = split(self.body)
         for page in self.pages:
             page.html = re.sub(r'\sdata-file="[^"]*"', "", page.html)
@@ -306,7 +321,7 @@ class Book:
 
     def chapter(self, name, title, body, current):
         """A page of its own."""
-        scripts = ["book.js"]
+        scripts = ["terms.js", "book.js"]
         if 'class="race"' in body:
             scripts += ["race.js", "race-page.js"]
         place = self.pages.index(current) if current else -1
@@ -345,7 +360,7 @@ class Book:
             "index.html", self.meta["title"],
             self.heading() + self.preface
             + '<section class="overview" aria-label="Chapters">\n'
-            + contents(self.pages) + "</section>\n" + others, None)
+            + contents(self.pages, said=True) + "</section>\n" + others, None)
 
 
 def main(arguments):
@@ -360,7 +375,8 @@ def main(arguments):
     files = {"index.html": book.title_page(), "book.css": read("book.css"),
              "book.js": read("book.js"), "race.js": read("race.js"),
              "race-page.js": read("race-page.js"),
-             "search-index.js": index(book.pages)}
+             "search-index.js": index(book.pages),
+             "terms.js": subjects.script_of(book.terms, GLOSSARY)}
     for page in book.pages:
         if page.name in files:
             sys.exit(f"two chapters would both be {page.name}")
@@ -368,7 +384,9 @@ def main(arguments):
             page.name, f"{page.title} · {book.meta['title']}", page.html, page)
     whole = book.in_one_file()
     relink(whole, "book.html", {key: "book.html" for key in book.where})
-    sizes = {name: len(text.encode()) for name, text in files.items()}
+    # What is searched is loaded by those who search
+    sizes = {name: len(text.encode()) for name, text in files.items()
+             if name != "search-index.js"}
     for what, size in (("the pages together", sum(sizes.values())),
                        ("book.html", len(whole.encode()))):
         print(f"{what}: {size // 1000} kB")

@@ -255,7 +255,8 @@
 		     "The steps that have been taken");
 		["", "populate of address A", "invalidation of A"].forEach(
 			function (text) {
-				make("th", row, { scope: "col" }, text);
+				make(text ? "th" : "td", row,
+				     text ? { scope: "col" } : {}, text);
 			});
 		parts.steps = make("tbody", table);
 		parts.state = make("dl", board, { "class": "state" });

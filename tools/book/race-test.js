@@ -99,7 +99,8 @@ function until_broken(preset, states) {
 }
 
 // A trace of model/run: populate to the left, invalidate to the right; what is
-// in parentheses is done by the memory, and "!!" is the verdict
+// in parentheses is done by the memory, and "!!" is the verdict. race.js knows
+// no struct page: a look at it changes nothing there and is no turn.
 function read_traces(paths) {
 	var found = {};
 
@@ -109,7 +110,8 @@ function read_traces(paths) {
 
 		found[[title[1], title[3], title[2]].join(" ")] = turns(
 			lines.slice(4).filter(function (line) {
-				return /^ *[^ (!]/.test(line);
+				return /^ *[^ (!]/.test(line) &&
+					!/look at the struct page/.test(line);
 			}).map(function (line) {
 				return line[0] === " " ? "I" : "P";
 			}).join(""));
