@@ -16,8 +16,16 @@
 #   KDIR= [VMLINUZ= MODULES=]   a kernel of your own instead: a tree that was
 #                       built, or what its Debian packages were unpacked into
 #   ARGS="-v rcu-list -t g2_*"  some tests (check, check-debug, coverage)
-#   VARIANTS="spinlock rcu-list"  THREADS=1,2  QUICK=1   what bench measures
+#   VARIANTS="spinlock rcu-list"  THREADS=1,2  QUICK=1 | FULL=1   what bench
+#                       measures; HYPERVISOR=on: with a guest's spinlocks
+#   PERF=none|some|all|record   how much bench looks with perf afterwards
+#   HOST=1  YES=1  HOOK=1       bench: this machine instead of a guest; it asks
+#   ICOUNT=folder       instructions that bench's report shows beside times
+#   N=2 [SEED=] [DIR=] [TODO=part]  which lab; what is drawn; where; what is solved
+#   LAB=2 FILE=path     what is graded;  LABS="wrong --lab 2" some of check-labs
+#   A=folder B=folder   which two runs bench-compare compares
 #   VARIANTS=  PAGES=1,16,512  REPS=n   what icount counts, and how often
+#   VARIANTS=  THREADS=2  SCENARIOS=populate   what lines counts
 #   QUICK=1             for mutants: only the tests that each mutant names
 #   MINUTES=n SEED=0x...        how long soak runs, and with which seed
 #   SEED=n  CALLS=n     what fuzz does; it prints the seed that it takes
@@ -32,8 +40,10 @@
 #   V=1                 show everything
 #   ARCH=arm64|x86_64   guests of another kind than this machine: modules and
 #                       programs are cross-built below build/ARCH, and emulated
-export KERNEL KDIR VMLINUZ MODULES VARIANTS THREADS QUICK ACCEL CPUS SETUP V
-export ONLY PART WITHIN MINUTES SEED CALLS SAMPLE FILES WHOLE
+export KERNEL KDIR VMLINUZ MODULES VARIANTS THREADS QUICK FULL HYPERVISOR ACCEL
+export CPUS SETUP V
+export ONLY PART WITHIN MINUTES SEED CALLS SAMPLE FILES WHOLE ICOUNT SCENARIOS PERF
+export HOST YES HOOK
 
 ifneq ($(ARCH),)
 export ARCH
@@ -107,9 +117,14 @@ fuzz: ## random calls, right and wrong, for a minute (SEED= CALLS= KERNEL=)
 
 .PHONY: bench
 bench: ## measure the variants, draw the figures, write build/report/index.html
-	@vm/setup --quiet build vm bench
-	@vm/prepare $(kernel)
+	@vm/setup --quiet build $(if $(HOST),,vm )bench
+	@$(if $(HOST),,vm/prepare $(kernel))
 	@KERNEL=$(kernel) bench/run
+
+.PHONY: bench-compare
+bench-compare: ## two runs beside each other: what has changed? (A=folder B=folder)
+	@vm/setup --quiet bench
+	@bench/compare $(if $(A),'$(A)') $(if $(B),'$(B)')
 
 .PHONY: icount
 icount: ## count the instructions of each operation, function by function
@@ -117,10 +132,41 @@ icount: ## count the instructions of each operation, function by function
 	@vm/prepare $(kernel)
 	@KERNEL=$(kernel) bench/icount
 
+.PHONY: lines
+lines: ## count the cache lines that move between CPUs, function by function
+	@vm/setup --quiet build vm bench
+	@vm/prepare $(kernel)
+	@KERNEL=$(kernel) bench/lines
+
 .PHONY: shell
 shell: ## a shell in the guest, modules loaded, tools and perf at hand
 	@vm/prepare $(kernel)
 	@vm/run --kernel $(kernel) --perf --shell
+
+##@ Labs
+
+.PHONY: lab
+lab: ## N=2: a folder with a lab's hand-out (DIR= SEED= TODO=); without N: the list
+	@$(if $(N),labs/lab new '$(N)' $(if $(DIR),--dir '$(DIR)') \
+		$(if $(SEED),--seed '$(SEED)') $(if $(TODO),--todo '$(TODO)'),labs/lab list)
+
+.PHONY: grade
+grade: ## LAB=2 FILE=path (or DIR=): what a submission earns, and why (SEED=)
+	@$(if $(and $(LAB),$(or $(FILE),$(DIR))),,$(error Which lab, and what was handed in? \
+		make grade LAB=2 FILE=../lab-2))
+	@labs/grade '$(LAB)' '$(or $(FILE),$(DIR))' $(if $(SEED),--seed '$(SEED)')
+
+.PHONY: grade-all
+grade-all: ## LAB=2 DIR=folder: each submission in it (JOBS= SEED=)
+	@$(if $(and $(LAB),$(DIR)),,$(error Which lab, and in which folder are they? \
+		make grade-all LAB=2 DIR=submissions))
+	@JOBS='$(JOBS)' labs/grade-all '$(LAB)' '$(DIR)'
+
+.PHONY: check-labs
+check-labs: ## hand-outs, solutions, wrong submissions, attacks: is the grader right?
+	@vm/setup --quiet build vm labs book
+	@vm/prepare $(kernel)
+	@labs/selftest --kernel $(kernel) $(LABS)
 
 ##@ To work with
 
@@ -173,10 +219,16 @@ book-pdf: ## the book as PDF too
 	@vm/setup --quiet book pdf
 	@tools/build-book html epub pdf
 
+.PHONY: slides
+slides: ## a deck for the lecture of each lab, out of the book: build/slides/
+	@vm/setup --quiet book check-book
+	@tools/build-slides
+
 .PHONY: check-book
-check-book: ## the book's names, spelling, links, EPUB, and all pages in a browser
+check-book: ## the book's names, spelling, links, EPUB, all pages in a browser, slides
 	@vm/setup --quiet book check-book
 	@tools/check-book
+	@tools/build-slides
 
 .PHONY: try-book
 try-book: ## type the commands of the book, in a guest too, and compare
@@ -185,7 +237,7 @@ try-book: ## type the commands of the book, in a guest too, and compare
 .PHONY: setup
 setup: ## install the packages that everything above needs
 	@vm/setup build vm bench book check-book lint pdf debug coverage model \
-		mirror trace mutants mutate chroot
+		mirror trace mutants mutate labs chroot
 
 built := modules bin host-bin initramfs report book log tmp
 
