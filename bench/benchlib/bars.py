@@ -161,6 +161,7 @@ PAYS = {	# by scenario: the promise that more instructions buy
                   "is not told at all",
     "evict": "none: the walk is that of split-ptl",
     "device-read": "as populate, for each table",
+    "age": "none: the questions come by the plain notifier, as to the others",
     "reclaim": "the VM's tree is searched for each page",
 }
 

@@ -32,6 +32,7 @@ TITLES = {
     "invalidate-mprotect": "Invalidate: mprotect",
     "invalidate-fork": "Invalidate: fork",
     "reclaim": "Reclaim: MADV_PAGEOUT",
+    "age": "Age: a new generation",
     "enter": "Enter: a populate without its lookup",
     "populate-file": "Populate: pages of a file",
     "populate-sparse": "Populate: one page of each leaf table",
@@ -46,6 +47,7 @@ WHAT = {
     "invalidate-mprotect": "mprotect",
     "invalidate-fork": "fork",
     "reclaim": "MADV_PAGEOUT",
+    "age": "a walk for a new generation",
 }
 
 

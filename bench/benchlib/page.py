@@ -283,6 +283,12 @@ ABOUT = {
         "the callbacks of plain notifiers that are under way anywhere in the "
         "machine, since the VM keeps one SRCU for all of them. Those of interval "
         "notifiers are not among these.",
+    "age":
+        "The VM walks the tables of one process for a new generation of pages: it "
+        "takes each accessed bit away and asks the device for its own, page by "
+        "page. Mirrored: the device has used all pages, so that each question finds "
+        "and clears a mark. Unmirrored: it has used one other page, and each "
+        "question finds nothing.",
     "evict":
         "One page is taken from all devices while so many processes have one; the "
         "caller alone has the page. Every external MMU on the list is asked.",

@@ -183,7 +183,7 @@ struct scenario {
 	bool isolate;
 	bool one_thread;
 	bool many_threads;
-	bool (*possible)(void);
+	bool (*possible)(const struct params *p);
 	enum which_pages which;
 	int (*setup)(struct space *s, const struct cell *c);
 	int (*run)(struct space *s, const struct cell *c);
@@ -215,7 +215,7 @@ int mprotect_run(struct space *s, const struct cell *c);
 int fork_run(struct space *s, const struct cell *c);
 extern const char *const reclaim_conditions[];
 int reclaim_run(struct space *s, const struct cell *c);
-bool have_swap(void);
+bool have_swap(const struct params *p);
 
 extern const char *const slow_conditions[];
 extern const char *const more_slow_conditions[];
@@ -224,13 +224,17 @@ int attach_run(struct space *s, const struct cell *c);
 int detach_run(struct space *s, const struct cell *c);
 int exit_run(struct space *s, const struct cell *c);
 
+int age_setup(struct space *s, const struct cell *c);
+int age_run(struct space *s, const struct cell *c);
+bool walk_asks_devices(const struct params *p);
+
 extern const char *const attached_conditions[];
 int map_touched(struct space *s, size_t pages);
 int evict_setup(struct space *s, const struct cell *c);
 int evict_run(struct space *s, const struct cell *c);
 int device_read_setup(struct space *s, const struct cell *c);
 int device_read_run(struct space *s, const struct cell *c);
-bool have_test_hmm(void);
+bool have_test_hmm(const struct params *p);
 int read_beside_hmm_setup(struct space *s, const struct cell *c);
 
 /* populate.c, for its likes */

@@ -195,12 +195,10 @@ static void parse(struct params *p, int argc, char **argv)
 		die("what is \"%s\"? Options begin with --", argv[optind]);
 }
 
-static bool wanted(const struct params *p, const struct scenario *sc)
+static bool asked_for(const struct params *p, const struct scenario *sc)
 {
 	int i;
 
-	if (sc->possible && !sc->possible())
-		return false;
 	for (i = 0; i < p->n_scenarios; i++)
 		if (find_scenario(p->scenarios[i]) == sc)
 			return true;
@@ -209,6 +207,11 @@ static bool wanted(const struct params *p, const struct scenario *sc)
 	if (p->instructions)
 		return !sc->timed_only && sc->counted <= p->set;
 	return sc->set <= p->set;
+}
+
+static bool wanted(const struct params *p, const struct scenario *sc)
+{
+	return asked_for(p, sc) && (!sc->possible || sc->possible(p));
 }
 
 /* Some scenarios need only an end of the list of page counts, or both. */
