@@ -145,14 +145,16 @@ def _symbols(path: Path) -> list[tuple[str, insn.Count]]:
 def as_counts(folder: Path, meta: dict[str, Any]) -> Optional[insn.Counts]:
     """Samples in the shape of instructions: each cell has 100 %."""
     where = folder / "perf-stacks"
-    cells = [p.cell for p in profiles(folder) if p.samples
-             and (where / "stacks" / p.cell.file_name()).stat().st_size]
+    # results that were kept have no stacks
+    files = {p.cell: where / "stacks" / p.cell.file_name()
+             for p in profiles(folder) if p.samples}
+    cells = [cell for cell, path in files.items()
+             if path.is_file() and path.stat().st_size]
     if not cells:
         return None
     whole = insn.Count(100, 100, 0, None)
     return insn.Counts(meta, dict.fromkeys(cells, whole),
-                       {c: _symbols(where / "stacks" / c.file_name())
-                        for c in cells}, where)
+                       {c: _symbols(files[c]) for c in cells}, where)
 
 
 def sample_table(found: list[Profile]) -> Table:
