@@ -54,7 +54,8 @@ def fill(root: Path, modules: list[Path], programs: Path) -> None:
     (root / "bin").mkdir()
     for number, module in enumerate(modules, 1):
         shutil.copy2(module, root / "modules" / f"{number:02}-{module.name}")
-    for program in (ROOT / "bench/guest-run", programs / "mmu-bench"):
+    for program in (ROOT / "bench/guest-run", programs / "mmu-bench",
+                    programs / "mmu-bytes"):
         shutil.copy2(program, root / "bin")
 
 
