@@ -402,18 +402,22 @@ class Run:
     def silent(self):
         return self.alive and time.monotonic() - self.alive > self.options.silence_limit
 
-    def migrate(self, command, file):
+    def migrate(self, command, file, *before):
         """Start a migration to or from a file, where pages of zeros are holes."""
-        # Not "stop" before it: what comes out of the file would be stopped, too
         return self.machine.ask(
-            {"execute": "qmp_capabilities"},
+            {"execute": "qmp_capabilities"}, *before,
             {"execute": "migrate-set-capabilities", "arguments": {"capabilities": [
                 {"capability": "mapped-ram", "state": True}]}},
             {"execute": command, "arguments": {"uri": f"file:{file}"}})
 
     def save(self):
-        """Write the machine as it is."""
-        answers = self.migrate("migrate", self.options.save)
+        """Write the machine as it is.
+
+        It stands still meanwhile. Of one that runs, emulated CPUs that write to
+        a page just as QEMU looks which are dirty can be overlooked: the page is
+        old in the image, and everything that goes on from it is corrupt.
+        """
+        answers = self.migrate("migrate", self.options.save, {"execute": "stop"})
         end = time.monotonic() + SAVE_LIMIT
         while time.monotonic() < end and not self.refused(answers):
             answers = self.machine.ask({"execute": "query-migrate"})
@@ -427,10 +431,19 @@ class Run:
         return "unsaved"
 
     def resume(self):
-        """True if QEMU begins to read the machine; a later error ends QEMU."""
+        """Read the machine, and let it go on; True if it does."""
         with open(self.options.more, "rb") as file:
             self.more = file.read()
         answers = self.migrate("migrate-incoming", self.options.resume)
+        end = time.monotonic() + SAVE_LIMIT
+        while not self.refused(answers) and time.monotonic() < end:
+            answers = self.machine.ask({"execute": "query-status"})
+            if answers[0].get("return", {}).get("status") == "paused":
+                answers = self.machine.ask({"execute": "cont"})
+                break
+            time.sleep(0.02)
+        else:
+            answers = [{"error": answers}]
         if self.refused(answers):
             self.say(f"QEMU does not go on from {self.options.resume}: {answers}. "
                      "Remove that file, and the next run makes it anew.")
