@@ -31,6 +31,35 @@ def read(path):
         raise Problem(f"cannot read {path}: {reason}") from reason
 
 
+def without_the_unused(text):
+    """Leave out what costs bytes in a page and shows nothing.
+
+    gnuplot defines each sign that it knows, and Graphviz names each node: drop
+    definitions and names that nothing in the drawing refers to.
+    """
+    named = r"\bid\s*=\s*(['\"])([^'\"]+)\1"
+    left = None
+    while left != text:
+        left = text
+        used = set(re.findall(r"#([^'\")\s]+)", text))
+
+        def kept(found, used=used):
+            name = re.search(named, found.group())
+            return "" if name and name.group(2) not in used else found.group()
+
+        text = re.sub(r"<defs>.*?</defs>",
+                      lambda defs: re.sub(
+                          r"<(?:path|rect|circle|use)\b[^<>]*/>|"
+                          r"<(filter|pattern)\b.*?</\1>",
+                          kept, defs.group(), flags=re.S),
+                      text, flags=re.S)
+    text = re.sub(r"\s" + named,
+                  lambda name: name.group() if name.group(2) in used else "",
+                  text)
+    text = re.sub(r"\sclass=\"(?:graph|node|edge|cluster)\"", "", text)
+    return re.sub(r">\s*\n\s*<", ">\n<", text)
+
+
 def inline(text, prefix, alt):
     """Make a stand-alone SVG part of a page.
 
@@ -48,6 +77,7 @@ def inline(text, prefix, alt):
     if re.search(r"<image\b|href\s*=\s*['\"](?!#|data:)", text):
         raise Problem("the drawing needs other files, which a reader "
                       "without a network does not have")
+    text = without_the_unused(text)
     names = set(re.findall(r"\bid\s*=\s*['\"]([^'\"]+)['\"]", text))
     for name in names:
         quoted = re.escape(name)
