@@ -22,6 +22,8 @@
 #   HOST=1  YES=1  HOOK=1       bench: this machine instead of a guest; it asks
 #   ICOUNT=folder       instructions that bench's report shows beside times
 #   N=2 [SEED=] [DIR=] [TODO=part]  which lab; what is drawn; where; what is solved
+#   MACHINES=file [REMOTE=path]  hosts that grade-all uses over ssh, and where their
+#                       clone is
 #   LAB=2 FILE=path     what is graded;  LABS="wrong --lab 2" some of check-labs
 #   A=folder B=folder   which two runs bench-compare compares
 #   VARIANTS=  PAGES=1,16,512  REPS=n   what icount counts, and how often
@@ -157,10 +159,10 @@ grade: ## LAB=2 FILE=path (or DIR=): what a submission earns, and why (SEED=)
 	@labs/grade '$(LAB)' '$(or $(FILE),$(DIR))' $(if $(SEED),--seed '$(SEED)')
 
 .PHONY: grade-all
-grade-all: ## LAB=2 DIR=folder: each submission in it (JOBS= SEED=)
+grade-all: ## LAB=2 DIR=folder: each submission in it (JOBS= SEED= MACHINES=)
 	@$(if $(and $(LAB),$(DIR)),,$(error Which lab, and in which folder are they? \
 		make grade-all LAB=2 DIR=submissions))
-	@JOBS='$(JOBS)' labs/grade-all '$(LAB)' '$(DIR)'
+	@JOBS='$(JOBS)' MACHINES='$(MACHINES)' labs/grade-all '$(LAB)' '$(DIR)'
 
 .PHONY: check-labs
 check-labs: ## hand-outs, solutions, wrong submissions, attacks: is the grader right?

@@ -4,6 +4,7 @@
 import os
 import pathlib
 import sys
+import traceback
 
 sys.dont_write_bytecode = True
 ROOT = pathlib.Path(__file__).resolve().parent.parent.parent
@@ -32,3 +33,6 @@ def main(function):
     except BrokenPipeError:  # what we print is not read to its end
         os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
         sys.exit(141)
+    except Exception:  # ours, and no doing of a submission's
+        traceback.print_exc()
+        sys.exit(75 if name == "grade" else 1)

@@ -17,6 +17,7 @@ import grading
 from box import Bench, NotBuilt
 from definitions import bare, definitions
 from lab import FILE
+from manychecks import check_many
 from places import OUT, ROOT, Refused, Trouble, source_files
 from submission import SIZE, take
 from wrong import all_wrong
@@ -252,56 +253,6 @@ def check_lies(tally, labs):
         tally.check(f"a guest that says {what} is not believed", sentence in said, said)
 
 
-# --- many submissions -------------------------------------------------------------
-
-STAND_IN = r'''#!/bin/bash
-# grade LAB SUBMISSION --out DIR: s3 fails the grader until it is mended, s5 is refused
-echo "$(basename "$2")" >>"$BASE/asked"
-[ "$(basename "$2")" != s3 ] || [ -e "$BASE/mended" ] || exit 75
-echo '{"score": 7, "execution_time": 1, "extra_data": {"state": "graded", "parts": {}}}' \
-	>"$4/results.json"
-[ "$(basename "$2")" != s5 ]
-'''
-
-
-def check_many(tally, _):
-    """grade-all, with a stand-in for the grader."""
-    if not shutil.which("parallel"):
-        tally.skip("many submissions: parallel is not installed (vm/setup labs)")
-        return
-    with tempfile.TemporaryDirectory() as folder:
-        base = pathlib.Path(folder)
-        (base / "subs").mkdir()
-        for i in range(6):
-            (base / "subs" / f"s{i}").write_text("x")
-        (base / "grade").write_text(STAND_IN)
-        (base / "grade").chmod(0o755)
-        first, asked = all_of(base)
-        tally.check("grade-all names what the grader failed with", first.returncode == 1
-                    and "failed with 1 submission" in first.stdout, first.stdout + first.stderr)
-        tally.check("and tries it twice", asked.count("s3") == 2 and len(asked) == 7, str(asked))
-        rows = (base / "out/scores.csv").read_text().splitlines()
-        tally.check("a refusal is a result, and what has none has no score",
-                    len(rows) == 7 and rows[4] == "s3,,no result,," and rows[6][:5] == "s5,7,",
-                    str(rows))
-        (base / "mended").touch()
-        second, asked = all_of(base)
-        tally.check("the same command again asks only that one", second.returncode == 0
-                    and asked == ["s3"], f"{asked} {second.stdout} {second.stderr}")
-        third, asked = all_of(base)
-        tally.check("and then none", third.returncode == 0 and not asked, str(asked))
-
-
-def all_of(base):
-    """(how grade-all ended, which submissions were graded)"""
-    (base / "asked").write_text("")
-    env = dict(os.environ, BASE=str(base), OUT=str(base / "out"), GRADE=str(base / "grade"),
-               JOBS="2")
-    done = subprocess.run([str(ROOT / "labs/grade-all"), "2", str(base / "subs")], env=env,
-                          capture_output=True, text=True, check=False)
-    return done, (base / "asked").read_text().split()
-
-
 # --- what a submission comes in -------------------------------------------------
 
 def packed(entries, kind="tar"):
@@ -420,5 +371,8 @@ def sources(lab):
     ]
 
 
-CHECKS = {"parser": check_parser, "lies": check_lies, "many": check_many, "input": check_input, "handouts": check_handouts,
-          "solutions": check_solutions, "wrong": check_wrong, "attacks": check_attacks}
+CHECKS = {"parser": check_parser, "lies": check_lies, "many": check_many, "input": check_input,
+          "handouts": check_handouts, "solutions": check_solutions, "wrong": check_wrong,
+          "attacks": check_attacks}
+# What compiles nothing and boots nothing
+BARE = {"parser", "lies", "many"}
