@@ -14,6 +14,7 @@ import zipfile
 
 import asking
 import grading
+from adapterchecks import check_adapters
 from box import Bench, NotBuilt
 from definitions import bare, definitions
 from lab import FILE
@@ -371,8 +372,9 @@ def sources(lab):
     ]
 
 
-CHECKS = {"parser": check_parser, "lies": check_lies, "many": check_many, "input": check_input,
+CHECKS = {"parser": check_parser, "lies": check_lies, "many": check_many,
+          "adapters": check_adapters, "input": check_input,
           "handouts": check_handouts, "solutions": check_solutions, "wrong": check_wrong,
           "attacks": check_attacks}
 # What compiles nothing and boots nothing
-BARE = {"parser", "lies", "many"}
+BARE = {"parser", "lies", "many", "adapters"}
