@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0
 """selfchecks.py - the checks of labs/selftest"""
 
+import gzip
 import io
 import json
 import os
@@ -260,7 +261,7 @@ def packed(entries, kind="tar"):
     """An archive: name -> bytes, or a TarInfo."""
     out = io.BytesIO()
     if kind == "zip":
-        with zipfile.ZipFile(out, "w") as archive:
+        with zipfile.ZipFile(out, "w", zipfile.ZIP_DEFLATED) as archive:
             for name, data in entries:
                 archive.writestr(name, data)
         return out.getvalue()
@@ -278,6 +279,13 @@ def link_to(target):
     return member
 
 
+def bomb():
+    """An archive that says of its first file that it has 4 GB."""
+    member = tarfile.TarInfo("core")
+    member.size = 4 << 30
+    return gzip.compress(member.tobuf() + bytes(1 << 20))
+
+
 def inputs(good, lab):
     """(what, bytes, the sentence, or None where it is taken)"""
     other = good.replace(f'"{lab.variant}"'.encode(), b'"another"')
@@ -293,6 +301,11 @@ def inputs(good, lab):
          "which one is meant"),
         ("an archive without the file", packed([("other.c", good)]), f"no {FILE}"),
         ("an archive bomb", packed([(f"{i}/x", b"") for i in range(300)]), "more than"),
+        ("an archive of 4 GB", bomb(), "more than"),
+        ("an archive of 2 MB", packed([("core", os.urandom(2 << 20)), (FILE, good)]),
+         "the archive has"),
+        ("a zip of 2 MB", packed([("core", os.urandom(2 << 20)), (FILE, good)], "zip"),
+         "the archive has"),
         ("10 MB", good + b" " * (10 << 20), f"{SIZE} at most"),
         ("10 MB in an archive", packed([(FILE, b" " * (10 << 20))]), f"{SIZE} at most"),
         ("10 MB in a zip", packed([(FILE, b" " * (10 << 20))], "zip"), f"{SIZE} at most"),
@@ -304,8 +317,10 @@ def inputs(good, lab):
     ]
 
 
-def check_input(tally, labs):
+def check_taking(tally, labs):
+    """What a submission may come in."""
     lab = labs[0]
+    OUT.mkdir(parents=True, exist_ok=True)
     good = lab.solution().encode()
     with tempfile.TemporaryDirectory(dir=OUT) as folder:
         for i, (what, data, sentence) in enumerate(inputs(good, lab)):
@@ -313,6 +328,11 @@ def check_input(tally, labs):
             path.write_bytes(data)
             taken_or_refused(tally, path, what, sentence, lab)
         check_folders(tally, pathlib.Path(folder), good, lab)
+
+
+def check_input(tally, labs):
+    """What it may say."""
+    lab = labs[0]
     for what, data, sentence in sources(lab):
         status, results, text = graded(lab, data, tally.args.kernel[0])
         tally.check(f"input: {what}: {sentence!r}",
@@ -373,8 +393,8 @@ def sources(lab):
 
 
 CHECKS = {"parser": check_parser, "lies": check_lies, "many": check_many,
-          "adapters": check_adapters, "input": check_input,
+          "adapters": check_adapters, "taking": check_taking, "input": check_input,
           "handouts": check_handouts, "solutions": check_solutions, "wrong": check_wrong,
           "attacks": check_attacks}
 # What compiles nothing and boots nothing
-BARE = {"parser", "lies", "many", "adapters"}
+BARE = {"parser", "lies", "many", "adapters", "taking"}

@@ -17,6 +17,7 @@ from places import Refused
 
 SIZE = 64 << 10  # the longest solution has half of that
 ENTRIES = 200  # how much of a folder or an archive is looked at
+ARCHIVE, UNPACKED = 1 << 20, 16 << 20  # an archive's size, and that of all that is in it
 
 
 class Taken:
@@ -37,6 +38,10 @@ def take(path, lab):
         return text_of(*from_folder(path), lab)
     if not stat.S_ISREG(mode):
         raise Refused(f"{path} is no file, no folder and no archive")
+    size = os.path.getsize(path)
+    if tarfile.is_tarfile(path) or zipfile.is_zipfile(path):
+        if size > ARCHIVE:
+            raise Refused(f"the archive has {size} bytes, and {ARCHIVE} are enough; hand in {FILE}")
     if tarfile.is_tarfile(path):
         return text_of(*from_tar(path), lab)
     if zipfile.is_zipfile(path):
@@ -86,12 +91,16 @@ def from_folder(path):
 
 
 def from_tar(path):
-    found, others, data = [], [], b""
+    found, others, data, unpacked = [], [], b"", 0
     try:
         with tarfile.open(path) as tar:
             for member in tar:
                 if len(found) + len(others) >= ENTRIES:
                     raise Refused(f"the archive has more than {ENTRIES} entries; hand in {FILE}")
+                unpacked += member.size  # what is passed over is unpacked, too
+                if os.path.basename(member.name) != FILE and unpacked > UNPACKED:
+                    raise Refused(f"there are more than {UNPACKED} bytes in the archive; hand in "
+                                  f"{FILE}")
                 if os.path.basename(member.name) != FILE or member.isdir():
                     others += [] if member.isdir() else [member.name]
                     continue
