@@ -206,6 +206,10 @@ ci-full: ## all there is, several hours: CI with nothing left out, fuzz, soak
 check-chroot: ## check and bench on a bare Debian 12 and 13, as root and as a user
 	@vm/selftest-chroot
 
+.PHONY: check-image
+check-image: ## build .devcontainer's image of Debian 12 and 13; in a chroot if need be
+	@vm/selftest-image
+
 .PHONY: model
 model: ## check the populate/invalidate protocol with spin
 	@vm/setup --quiet model
