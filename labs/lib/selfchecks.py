@@ -183,6 +183,47 @@ def check_solutions(tally, labs):
                         (status, results["score"]) == (0, full), text[-600:])
 
 
+# --- two at once --------------------------------------------------------------
+
+REAL = ("no-sequence", "recheck-left-out", "snapshot-late", "hull-replaced")
+
+
+def check_beside(tally, labs):
+    """Six submissions, one by one and two at once: the same but for times."""
+    lab = labs[0]
+    wrong = {w.name: w.source() for w in all_wrong(lab) if not w.attack}
+    texts = {"solution": lab.solution(), "handout": lab.handout(),
+             **{name: wrong[name] for name in REAL if name in wrong}}
+    OUT.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=OUT) as folder:
+        subs = pathlib.Path(folder, "subs")
+        for name, text in texts.items():
+            (subs / name).mkdir(parents=True)
+            (subs / name / FILE).write_text(text)
+        seen = [all_beside(tally, lab, subs, pathlib.Path(folder, jobs), jobs)
+                for jobs in ("1", "2")]
+    odd = [name for name in texts if seen[0].get(name) != seen[1].get(name)]
+    tally.check(f"lab {lab.number}: {len(texts)} submissions earn the same one by one and two at "
+                "once", not odd and len(seen[0]) == len(texts),
+                "; ".join(f"{name}: {seen[0].get(name)}, {seen[1].get(name)}" for name in odd))
+
+
+def all_beside(tally, lab, subs, out, jobs):
+    """name -> score, parts, verdicts"""
+    env = dict(os.environ, OUT=str(out), JOBS=jobs, SEED=SEED)
+    env.pop("MACHINES", None)
+    done = subprocess.run([str(ROOT / "labs/grade-all"), str(lab.number), str(subs)], env=env,
+                          capture_output=True, text=True, check=False)
+    tally.check(f"lab {lab.number}: grade-all JOBS={jobs}", done.returncode == 0,
+                (done.stdout + done.stderr)[-600:])
+    found = {}
+    for path in out.glob("results/*/results.json"):
+        results = json.loads(path.read_text())
+        found[path.parent.name] = (results["score"], results["extra_data"]["parts"],
+                                   results["extra_data"].get("verdicts"))
+    return found
+
+
 # --- wrong submissions and attacks ---------------------------------------------
 
 def check_wrong(tally, labs):
@@ -394,7 +435,7 @@ def sources(lab):
 
 CHECKS = {"parser": check_parser, "lies": check_lies, "many": check_many,
           "adapters": check_adapters, "taking": check_taking, "input": check_input,
-          "handouts": check_handouts, "solutions": check_solutions, "wrong": check_wrong,
-          "attacks": check_attacks}
+          "handouts": check_handouts, "solutions": check_solutions, "beside": check_beside,
+          "wrong": check_wrong, "attacks": check_attacks}
 # What compiles nothing and boots nothing
 BARE = {"parser", "lies", "many", "adapters", "taking"}
