@@ -38,6 +38,8 @@
 #                       makes, which, and of what
 #   BUILD=dir  JOBS=n  MEM=512M  QEMU=path   where all is kept; how much at
 #                       once; memory of a guest; a QEMU of your own
+#   ANSWERS=1           for book, book-pdf: the instructor's copy, with answers to
+#                       the exercises, in build/book-answers
 #   SETUP=no            install nothing, name what is missing
 #   V=1                 show everything
 #   ARCH=arm64|x86_64   guests of another kind than this machine: modules and
@@ -45,7 +47,7 @@
 export KERNEL KDIR VMLINUZ MODULES VARIANTS THREADS QUICK FULL HYPERVISOR ACCEL
 export CPUS SETUP V
 export ONLY PART WITHIN MINUTES SEED CALLS SAMPLE FILES WHOLE ICOUNT SCENARIOS PERF
-export HOST YES HOOK
+export HOST YES HOOK ANSWERS
 
 ifneq ($(ARCH),)
 export ARCH
@@ -216,7 +218,7 @@ model: ## check the populate/invalidate protocol with spin
 	@model/run
 
 .PHONY: book
-book: ## the book as HTML and EPUB, in build/book
+book: ## the book as HTML and EPUB, in build/book (ANSWERS=1: for instructors)
 	@vm/setup --quiet book
 	@tools/build-book
 
@@ -245,7 +247,7 @@ setup: ## install the packages that everything above needs
 	@vm/setup build vm bench book check-book lint pdf debug coverage model \
 		mirror trace mutants mutate labs chroot
 
-built := modules bin host-bin initramfs report book log tmp
+built := modules bin host-bin initramfs report book book-answers log tmp
 
 .PHONY: clean
 clean: ## remove modules, programs, book, report and logs; keep kernels and results

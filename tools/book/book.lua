@@ -554,38 +554,6 @@ local function header(chapter, block)
   return pandoc.List { block }
 end
 
--- A quiz or an exercise: what is asked stays, the answer goes to the back.
-local function question(chapter, div, kind, class)
-  local label, line = count(chapter, kind, div)
-  local id, asked, answer = slug(div.identifier), pandoc.List {}, nil
-  for _, block in ipairs(div.content) do
-    if block.t == 'Div' and block.classes:includes('answer') then
-      answer = (answer or pandoc.List {}) .. block.content
-    else
-      asked:insert(block)
-    end
-  end
-  if (answer and #answer == 0) or (kind == 'quiz' and not answer) then
-    complain(chapter.file, line, '%s has no answer', label)
-    return pandoc.List {}
-  end
-  asked = number(chapter, asked)
-  asked:insert(1, pandoc.Para { pandoc.Strong { pandoc.Str(label) } })
-  if answer then
-    asked:insert(pandoc.Para {
-      pandoc.Link('Answer', '#answer-' .. id, '',
-                  { ['aria-label'] = 'Answer to ' .. label }) })
-    answer = number(chapter, answer)
-    answer:insert(1, pandoc.Para {
-      pandoc.Strong { pandoc.Str('Answer to ' .. label) }, pandoc.Space(),
-      pandoc.Link('back', '#' .. id, '',
-                  { ['aria-label'] = 'Back to ' .. label }) })
-    chapter.answers:insert(pandoc.Div(answer, pandoc.Attr('answer-' .. id,
-                                                          { 'answer' })))
-  end
-  return pandoc.List { pandoc.Div(asked, pandoc.Attr(id, { class })) }
-end
-
 -- How wide a column is follows from what stands in it, not from how many
 -- dashes were typed.
 local function free_columns(blocks)
@@ -596,6 +564,132 @@ local function free_columns(blocks)
       end
       return element
     end }).content
+end
+
+-- What is asked, and the blocks of its inner divs, by class.
+local function parts_of(div, ...)
+  local asked, inner = pandoc.List {}, {}
+  for _, block in ipairs(div.content) do
+    local class
+    for _, name in ipairs { ... } do
+      if block.t == 'Div' and block.classes:includes(name) then class = name end
+    end
+    if class then
+      inner[class] = (inner[class] or pandoc.List {}) .. block.content
+    else
+      asked:insert(block)
+    end
+  end
+  return asked, inner
+end
+
+local function titled(text)
+  return pandoc.Para { pandoc.Strong { pandoc.Str(text) } }
+end
+
+-- A quiz: what is asked stays, the answer goes to the back.
+local function quiz(chapter, div)
+  local label, line = count(chapter, 'quiz', div)
+  local asked, inner = parts_of(div, 'answer')
+  local id, answer = slug(div.identifier), inner.answer
+  if not answer or #answer == 0 then
+    complain(chapter.file, line, '%s has no answer', label)
+    return pandoc.List {}
+  end
+  asked = number(chapter, asked)
+  asked:insert(1, titled(label))
+  asked:insert(pandoc.Para {
+    pandoc.Link('Answer', '#answer-' .. id, '',
+                { ['aria-label'] = 'Answer to ' .. label }) })
+  answer = number(chapter, answer)
+  answer:insert(1, pandoc.Para {
+    pandoc.Strong { pandoc.Str('Answer to ' .. label) }, pandoc.Space(),
+    pandoc.Link('back', '#' .. id, '',
+                { ['aria-label'] = 'Back to ' .. label }) })
+  chapter.answers:insert(pandoc.Div(answer, pandoc.Attr('answer-' .. id,
+                                                        { 'answer' })))
+  return pandoc.List { pandoc.Div(asked, pandoc.Attr(id, { 'quiz' })) }
+end
+
+-- Does a piece of code say how something is checked? Nil if it names a test, a
+-- target or a script that is not there, and why.
+local function is_check(code)
+  if code:match('^g%d+_[%w_*?]+$') or code:match('^event_[%w_*?]+$') then
+    if proofs.has_test(code) then return true end
+    return nil, ('there is no test "%s" in tests/t-*.c'):format(code)
+  end
+  local typed = code:gsub('^[%u_]+=%S+ ', '')
+  local target, command = typed:match('^make ([%l-]+)'), typed:match('^%S+')
+  local lines = command:match('%w/') and region.read(command)
+  if target and not region.has_line('Makefile', target .. ':') then
+    return nil, ('`%s`: there is no such target'):format(code)
+  elseif command:match('%w/') and typed:match(' ') and not lines then
+    return nil, ('`%s`: there is no such script'):format(code)
+  elseif lines then
+    return lines[1]:match('^#!') ~= nil
+  end
+  return proofs.has_mutant(code) or typed:match('^[%w.-]+ %S') ~= nil
+end
+
+-- "Checked by ...": words that name a command, a test or a mutant; a list of
+-- two to four points, which is a rubric; or both.
+local function checked_by(chapter, label, line, blocks)
+  local said, checks, points = pandoc.List {}, false, 0
+  local function say(...) said:extend { pandoc.Space(), ... } end
+  for _, block in ipairs(blocks) do
+    if block.t == 'BulletList' then
+      say(pandoc.Str(#said == 0 and 'a rubric:' or 'Rubric:'))
+      points = #block.content
+      for i, item in ipairs(block.content) do
+        say(table.unpack(item[1].content))
+        said:insert(pandoc.Str(i < points and ';' or '.'))
+      end
+    else
+      pandoc.walk_block(block, { Code = function(code)
+        local found, why = is_check(code.text)
+        if why then complain(chapter.file, line, '%s: %s', label, why) end
+        checks = checks or found
+      end })
+      say(table.unpack(block.content))
+    end
+  end
+  if not checks and (points < 2 or points > 4) then
+    complain(chapter.file, line, '%s is checked neither by a command, a test ' ..
+             'or a mutant, nor by a rubric of two to four points', label)
+  end
+  said:insert(1, pandoc.Strong {
+    pandoc.Str(blocks[1].t == 'BulletList' and 'Checked by' or 'Checked by:') })
+  return pandoc.Para(said)
+end
+
+-- An exercise: how it is checked stands below it; its answer is read, and
+-- left out where instructors() does not say otherwise.
+local function exercise(chapter, div)
+  local label, line = count(chapter, 'ex', div)
+  local asked, inner = parts_of(div, 'checked', 'answer')
+  asked = number(chapter, asked)
+  asked:insert(1, titled(label))
+  if inner.checked then
+    asked:insert(checked_by(chapter, label, line, inner.checked))
+  end
+  local function numbered()
+    local sum = 0
+    for _, n in pairs(chapter.counts) do sum = sum + n end
+    return sum
+  end
+  local before = numbered()
+  local answer = free_columns(number(chapter,
+                                      inner.answer or pandoc.List {}))
+  if numbered() > before then
+    complain(chapter.file, line, 'the answer to %s has a number of its own ' ..
+             'in it, which the students\' book would lack', label)
+  end
+  if #answer > 0 then
+    answer:insert(1, titled('Answer'))
+    asked:insert(pandoc.Div(answer, pandoc.Attr('', { 'answer', 'instructors' })))
+  end
+  return pandoc.List { pandoc.Div(asked, pandoc.Attr(slug(div.identifier),
+                                                     { 'exercise' })) }
 end
 
 -- m->lock must not break at its hyphen.
@@ -790,9 +884,9 @@ local function division(chapter, div)
   if classes:includes('road') then
     return road(chapter, div)
   elseif classes:includes('quiz') then
-    return question(chapter, div, 'quiz', 'quiz')
+    return quiz(chapter, div)
   elseif classes:includes('exercise') then
-    return question(chapter, div, 'ex', 'exercise')
+    return exercise(chapter, div)
   elseif classes:includes('schedule') then
     return schedule(chapter, div)
   elseif classes:includes('race-player') then
@@ -804,9 +898,9 @@ local function division(chapter, div)
     return same(chapter, div)
   elseif classes:includes('table') or classes:includes('interleaving') then
     return (table_figure(chapter, div, number(chapter, div.content)))
-  elseif classes:includes('answer') then
-    complain(chapter.file, place(chapter, div), 'an answer outside of a ' ..
-             'quiz or an exercise')
+  elseif classes:includes('answer') or classes:includes('checked') then
+    complain(chapter.file, place(chapter, div), 'an answer, or how it is ' ..
+             'checked, outside of a quiz or an exercise')
   end
   div.content = number(chapter, div.content)
   return pandoc.List { div }
@@ -924,13 +1018,23 @@ local function twin_table(div, said)
   return div
 end
 
+-- The book for instructors has the answers to the exercises.
+local function instructors() return os.getenv('ANSWERS') == '1' end
+
+-- Blocks as students get them.
+local function for_students(blocks)
+  return pandoc.walk_block(pandoc.Div(blocks), { Div = function(div)
+    if div.classes:includes('instructors') then return {} end
+  end }).content
+end
+
 -- How often the text of one chapter refers to another, for the roads.
 local references_made = {}
 
 local function count_references(chapter, blocks)
   local made = references_made[chapter.id or ''] or {}
   references_made[chapter.id or ''] = made
-  pandoc.walk_block(pandoc.Div(blocks), { Link = function(element)
+  pandoc.walk_block(pandoc.Div(for_students(blocks)), { Link = function(element)
     local target = targets[element.target:match('^#(.+)$') or '']
     if target and target.chapter and target.chapter ~= chapter.id then
       made[target.chapter] = (made[target.chapter] or 0) + 1
@@ -969,7 +1073,8 @@ local function link(chapter, blocks)
         return twin_table(div, coverage.said[pair] or {})
       end
     end })
-  return pandoc.walk_block(filled, { Link = follow }).content
+  local linked = pandoc.walk_block(filled, { Link = follow }).content
+  return instructors() and linked or for_students(linked)
 end
 
 --------------------------------------------- what the book as a whole lacks
@@ -1114,6 +1219,14 @@ local function read_chapter(chapter)
   end
 end
 
+-- Its title is on each page.
+local function mark_as_instructors(blocks, meta)
+  meta.title = pandoc.MetaInlines(inlines(
+    stringify(meta.title) .. ", instructor's copy"))
+  blocks:insert(1, pandoc.Para(inlines('**Instructor\'s copy.** It has an ' ..
+    'answer below each exercise. The students\' copy has none of these.')))
+end
+
 function Pandoc(doc)
   local chapters = pandoc.List {}
   local tests, lacks = run('proofs.py', '', 'list')
@@ -1154,5 +1267,6 @@ function Pandoc(doc)
     io.stderr:write(table.concat(problems, '\n'), '\n')
     os.exit(1)
   end
+  if instructors() then mark_as_instructors(blocks, doc.meta) end
   return pandoc.Pandoc(blocks, doc.meta)
 end

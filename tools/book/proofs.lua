@@ -76,6 +76,25 @@ local function test_rows(guarantee)
   return rows, { '| in | tests |', '|---|---|' }
 end
 
+-- Is there a test of this name, which may have * and ? in it?
+function proofs.has_test(name)
+  local pattern = '^' .. name:gsub('%*', '.*'):gsub('%?', '.') .. '$'
+  for _, test in ipairs(proofs.tests) do
+    if test.name:match(pattern) or
+      test.twice and (test.name .. '_rmap_only'):match(pattern) then
+      return true
+    end
+  end
+  return false
+end
+
+function proofs.has_mutant(name)
+  for _, mutant in ipairs(proofs.mutants) do
+    if mutant.name == name then return true end
+  end
+  return false
+end
+
 -- KIND is "tests" or "mutants". Nil and a reason if there are none.
 function proofs.table(kind, guarantee)
   local make = kind == 'tests' and test_rows or mutant_rows

@@ -72,6 +72,14 @@ function M.read(path)
   return lines
 end
 
+-- Does a line of a file begin with this?
+function M.has_line(path, text)
+  for _, line in ipairs(M.read(path) or {}) do
+    if line:sub(1, #text) == text then return true end
+  end
+  return false
+end
+
 ---------------------------------------------------- definitions of a C file
 
 local ATTRIBUTES = { '__must_hold', '__acquires', '__releases', '__printf',
