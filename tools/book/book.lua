@@ -667,27 +667,30 @@ end
 local function exercise(chapter, div)
   local label, line = count(chapter, 'ex', div)
   local asked, inner = parts_of(div, 'checked', 'answer')
+  if not inner.checked or #inner.checked == 0 then
+    complain(chapter.file, line, '%s does not say how it is checked ' ..
+             '(::: checked)', label)
+    return pandoc.List {}
+  elseif not inner.answer or #inner.answer == 0 then
+    complain(chapter.file, line, '%s has no answer for instructors', label)
+    return pandoc.List {}
+  end
   asked = number(chapter, asked)
   asked:insert(1, titled(label))
-  if inner.checked then
-    asked:insert(checked_by(chapter, label, line, inner.checked))
-  end
+  asked:insert(checked_by(chapter, label, line, inner.checked))
   local function numbered()
     local sum = 0
     for _, n in pairs(chapter.counts) do sum = sum + n end
     return sum
   end
   local before = numbered()
-  local answer = free_columns(number(chapter,
-                                      inner.answer or pandoc.List {}))
+  local answer = free_columns(number(chapter, inner.answer))
   if numbered() > before then
     complain(chapter.file, line, 'the answer to %s has a number of its own ' ..
              'in it, which the students\' book would lack', label)
   end
-  if #answer > 0 then
-    answer:insert(1, titled('Answer'))
-    asked:insert(pandoc.Div(answer, pandoc.Attr('', { 'answer', 'instructors' })))
-  end
+  answer:insert(1, titled('Answer'))
+  asked:insert(pandoc.Div(answer, pandoc.Attr('', { 'answer', 'instructors' })))
   return pandoc.List { pandoc.Div(asked, pandoc.Attr(slug(div.identifier),
                                                      { 'exercise' })) }
 end
