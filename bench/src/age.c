@@ -57,7 +57,7 @@ static void leave_cgroup(void)
 	rmdir(CGROUPS CGROUP);
 }
 
-/* "memcg ID PATH", " node N", then a line for each generation, youngest last. */
+/* "memcg ID PATH", " node N", a line for each generation, youngest last. */
 static int youngest_generation(unsigned int *id, unsigned long *generation)
 {
 	FILE *f = fopen(GENERATIONS, "re");
