@@ -27,6 +27,7 @@ from places import LABS, ROOT, Trouble
 
 SSH = "ssh -o BatchMode=yes -o ConnectTimeout=10 -o ServerAliveInterval=15"
 ANSWER_S = 30  # how long a machine may take to say that it is there
+STOP_S = 12  # and parallel, which gives its jobs eight seconds
 ENDING_S = 5  # how long jobs of one that was stopped may take to end
 SENT = 64 << 20  # what is sent of a submission; more is graded here, or not at all
 ENTRIES = 1000
@@ -316,19 +317,15 @@ class Batch:
 
     def stopped(self):
         """End the jobs, keep what there is."""
-        for _ in range(2):  # the first lets jobs end, the second ends them
+        # TERM ends its jobs, too, unless none has begun: then the second one does. Two at
+        # once would keep it from waiting for them.
+        for how in (signal.SIGTERM, signal.SIGTERM, signal.SIGKILL):
             if self.parallel and self.parallel.poll() is None:
-                self.parallel.terminate()
+                self.parallel.send_signal(how)
                 try:
-                    self.parallel.wait(0.5)
+                    self.parallel.wait(STOP_S)
                 except subprocess.TimeoutExpired:
                     pass
-        if self.parallel:
-            try:
-                self.parallel.wait(20)
-            except subprocess.TimeoutExpired:
-                os.killpg(self.parallel.pid, signal.SIGKILL)
-                self.parallel.wait()
         self.collect()
         self.scores()
         done = sum(s.done for s in self.all)

@@ -176,20 +176,34 @@ def check_names(tally, base):
 
 
 def stop_half_way(place, **env):
-    """SIGTERM when some are graded: (status, said, how many were)"""
+    """SIGTERM when some are graded: (status, said, which were)"""
     process = place.start(**env)
-    deadline = time.monotonic() + 30
-    while len(place.asked()) < 4 and time.monotonic() < deadline:
+    deadline = time.monotonic() + 120
+    while (len(list((place.base / "out").glob("*/*/done"))) < 2 and process.poll() is None
+           and time.monotonic() < deadline):
         time.sleep(0.05)
     process.send_signal(signal.SIGTERM)
     said, _ = process.communicate()
-    return process.returncode, said, sum(row[1] == "graded" for row in place.rows().values())
+    return process.returncode, said, {n for n, row in place.rows().items() if row[1] == "graded"}
+
+
+def do_the_rest(place, graded, **env):
+    """The same command again: what is wrong with it?"""
+    deadline = time.monotonic() + 60
+    status, said, asked = place.all(**env)
+    while "another grade-all" in said and time.monotonic() < deadline:
+        status, said, asked = place.all(**env)
+    rows = place.rows()
+    good = (status == 0 and not graded & set(asked) and len(asked) == len(set(asked))
+            and sorted(rows) == sorted(p.name for p in (place.base / "subs").iterdir())
+            and all(row[1] == "graded" for row in rows.values()))
+    return "" if good else f"{asked} {said}"
 
 
 def check_stopped(tally, base):
     place = Place(base, [f"slower{n}" for n in range(2)] + [f"slow{n}" for n in range(6)])
     process = place.start(JOBS="1")
-    while not place.asked():
+    while not place.asked() and process.poll() is None:
         time.sleep(0.05)
     other = subprocess.run(process.args, env=place.env, capture_output=True, text=True,
                            check=False)
@@ -200,11 +214,10 @@ def check_stopped(tally, base):
     shutil.rmtree(base / "out")
     place.rename("slower", "slow_")
     status, said, graded = stop_half_way(place, JOBS="2")
-    tally.check("SIGTERM: it ends, and says how far it came", status == 143 and 0 < graded < 8
-                and f"stopped with {graded} of 8" in said, f"{status} {graded} {said}")
-    status, said, asked = place.all(JOBS="4")
-    tally.check("and the same command does the rest", status == 0 and len(asked) == 8 - graded
-                and len(place.rows()) == 8, f"{asked} {said}")
+    tally.check("SIGTERM: it ends, and says how far it came", status == 143 and 0 < len(graded) < 8
+                and f"stopped with {len(graded)} of 8" in said, f"{status} {graded} {said}")
+    odd = do_the_rest(place, graded, JOBS="4")
+    tally.check("and the same command does the rest, and nothing twice", not odd, odd)
 
 
 def check_hosts(tally, base):
@@ -259,10 +272,10 @@ def check_stopped_there(tally, base):
     machines = place.machines("2/h1", "2/h2")
     status, said, graded = stop_half_way(place, MACHINES=machines)
     tally.check("SIGTERM while two machines work: what came back stays", status == 143
-                and f"stopped with {graded} of 12" in said and graded < 12, f"{status} {said}")
-    status, said, asked = place.all(MACHINES=machines)
-    tally.check("and the same command does the rest", status == 0 and len(asked) == 12 - graded
-                and all(row[1] == "graded" for row in place.rows().values()), f"{asked} {said}")
+                and f"stopped with {len(graded)} of 12" in said and 0 < len(graded) < 12,
+                f"{status} {graded} {said}")
+    odd = do_the_rest(place, graded, MACHINES=machines)
+    tally.check("and the same command does the rest", not odd, odd)
 
 
 def check_sentences(tally, base):
