@@ -3,7 +3,7 @@
  * Device page table
  *
  * Leaf tables, each with the 512 entries of 2 MiB (or with one for all of
- * them: block.c), under directories of 512 pointers. Look-ups in the
+ * them: block.c), under directories of 512 pointers. Lookups in the
  * directories go under RCU, and dev->tables_lock orders those who insert and
  * remove tables. Entries are the variant's to lock.
  */

@@ -271,7 +271,7 @@ TEST_BOTH_MODES(g7_cgroup_reclaim_of_shared_memory, 30)
 }
 
 /*
- * Pages that nobody exported cost a look-up, and no walk. A frame that was
+ * Pages that nobody exported cost a lookup, and no walk. A frame that was
  * exported when it held something else may still be on record, but one walk
  * strikes it off: after a few rounds the filter must know better.
  */
