@@ -104,16 +104,18 @@
 	// The sentence around a place, or as much of it as there is room for
 	function sentence(text, at) {
 		var from = Math.max(text.lastIndexOf(". ", at) + 2, at - AROUND, 0);
-		var to = text.indexOf(". ", at);
+		var to = text.indexOf(". ", at), cut = "";
 
 		if (from === 1)
 			from = 0;
 		to = Math.min(to < 0 ? text.length : to + 1, at + AROUND);
-		if (from > 0 && text.substr(from - 2, 2) !== ". ")
+		if (from > 0 && text.substr(from - 2, 2) !== ". ") {
 			from = text.indexOf(" ", from) + 1;
+			cut = "… ";
+		}
 		if (to < text.length && text[to - 1] !== ".")
 			to = text.lastIndexOf(" ", to);
-		return text.slice(from, to) + (text[to - 1] === "." ? "" : " …");
+		return cut + text.slice(from, to) + (text[to - 1] === "." ? "" : " …");
 	}
 
 	// A text with the terms marked, as nodes: nothing that was typed is HTML

@@ -70,6 +70,22 @@ INSPECT = r"""(wide => {
     if (pre.scrollWidth > pre.clientWidth + 1 &&
         !['auto', 'scroll'].includes(getComputedStyle(pre).overflowX))
       bad.push('cut off: ' + where(pre));
+  // On a phone, what moves sideways shows that it does; code wraps, and so does a table
+  if (wide < 640)
+    for (const box of document.querySelectorAll('pre, .scroll')) {
+      if (box.scrollWidth <= box.clientWidth + 1) continue;
+      if (getComputedStyle(box).backgroundImage === 'none')
+        bad.push('goes on to the right and does not show it: ' + where(box));
+      if (box.matches('pre:not(.columns)') || box.querySelector('table'))
+        bad.push(`${box.scrollWidth - box.clientWidth} pixels must be moved ` +
+                 'sideways on a phone: ' + where(box));
+    }
+  for (const plot of document.querySelectorAll('.curves')) {
+    const legend = plot.querySelector('.legend');
+    if (wide < 640 && (!legend || hidden(legend) ||
+        legend.getBoundingClientRect().right > wide))
+      bad.push('curves without a legend on a phone: ' + where(plot));
+  }
   for (const image of document.images) {
     if (!image.complete || !image.naturalWidth)
       bad.push('missing image: ' + image.src);
@@ -436,6 +452,7 @@ class Reader:
             self.check(where, browser.run(
                 "!!document.querySelector(':target')"),
                 "it leads to a place that is not there")
+            self.definition(where, "hull")
             browser.key("/")
             browser.key(*"xyzzyplugh")
             browser.until("document.querySelector('.search .count')"
@@ -448,6 +465,37 @@ class Reader:
             for complaint in browser.complaints():
                 self.wrong(where, complaint)
 
+    def definition(self, where, word):
+        """The section that defines a word comes first, with a sentence of it."""
+        browser = self.browser
+        browser.key("/")
+        browser.key(*word)
+        browser.until("document.querySelectorAll('#found li').length > 1",
+                      f"\"{word}\" is not found twice")
+        first = browser.run("document.querySelector('#found a').href.split('/').pop()")
+        self.check(where, [first] == browser.run(
+            "BOOK_INDEX.sections.filter(section => section[4].includes("
+            f"'{word}')).map(section => section[0] + '#' + section[1])"),
+            f"\"{word}\": {first} comes first and does not define it")
+        said = browser.run("document.querySelector('#found .lead').innerHTML")
+        self.check(where, re.search(
+            rf"\w+ \w+ .*<mark[^>]*>{word}</mark>.*\.$", said, re.I),
+                   f"\"{word}\" is not shown in its sentence: {said}")
+        browser.key("Escape")
+
+    def tap(self, path):
+        """The first touch of a term shows what it means, and leads nowhere."""
+        browser = self.browser
+        browser.view("phone", "light")
+        browser.open(path)
+        self.check(path.name, browser.run(
+            "(() => { const touch = new Event('touchend', { cancelable: true });"
+            "document.querySelector('a.term').dispatchEvent(touch);"
+            "return touch.defaultPrevented && "
+            "!document.getElementById('term-note').hidden; })()"),
+            "a term that is tapped says nothing")
+        browser.view("desktop", "light")
+
     def terms(self):
         """What the glossary says of a term is shown where the term stands: beside
         the mouse, or the focus, until Escape."""
@@ -455,7 +503,10 @@ class Reader:
         note = "document.getElementById('term-note')"
         asked = False	# axe-core, of the first page: all show it alike
         browser.view("desktop", "light")
-        for path in sorted(self.book.glob("0*.html")):
+        chapters = sorted(self.book.glob("0*.html"))
+        for path in chapters[:1]:
+            self.tap(path)
+        for path in chapters:
             browser.open(path)
             terms = browser.driver.find_elements(By.CSS_SELECTOR, "a.term")
             self.check(path.name, len(terms) > 5, "marks no terms")

@@ -26,6 +26,7 @@ import re
 import sys
 import zlib
 
+import narrow
 import subjects
 from plain import plain
 
@@ -242,9 +243,14 @@ def index(pages):
 
 
 def read(name):
-    """A file from beside this one, without its licence line."""
+    """A file from beside this one, without its licence line; a style sheet
+    without its comments and indentation, too."""
     text = (HERE / name).read_text(encoding="utf-8")
-    return re.sub(r"^.*SPDX-License-Identifier.*\n", "", text, count=1)
+    text = re.sub(r"^.*SPDX-License-Identifier.*\n", "", text, count=1)
+    if name.endswith(".css"):
+        text = re.sub(r"/\*.*?\*/\s*", "", text, flags=re.S)
+        text = re.sub(r"^\s+", "", text, flags=re.M)
+    return text
 
 
 SEARCH = """<form class="search" role="search" action="index.html">
@@ -268,7 +274,7 @@ class Book:
 
     def __init__(self, body, meta):
         self.meta = meta
-        body = accessible(breakable(lighten(body)))
+        body = narrow.readable(accessible(breakable(lighten(body))))
         pages = split(body)[1]
         glossary = "".join(page.html for page in pages if page.name == GLOSSARY)
         self.terms = subjects.terms_of(glossary)
