@@ -174,8 +174,14 @@ TEST(ksm_leaves_what_is_looked_up, 30)
 	while (read_number(KSM "full_scans") < until)
 		sleep_ms(20);
 	EXPECT_EQ(count_merged(c.p, N), 1, "none is merged in four scans");
+	/*
+	 * To find out, ksmd takes a pte away for a moment. NOFAULT would find
+	 * nothing there, and is content with that.
+	 */
+	EXPECT_EQ(write_file(KSM "run", "0"), 0, "ksmd stands still");
 	tp_release("populate_lookup");
 	EXPECT_EQ(call_wait(&c), 0, "populate");
+	EXPECT_EQ(write_file(KSM "run", "1"), 0, "ksmd goes on");
 	wait_merged(c.p);
 	verify(c.fd, c.p, N);
 	stop_ksm();
