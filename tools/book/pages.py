@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: GPL-2.0
 """Make pages of the book's HTML.
 
-pages.py BODY BOOK EDITION OUT PAPER
+pages.py BODY BOOK EDITION OUT PAPER [pdf]
 
 BODY is what pandoc writes with --section-divs, BOOK the document as pandoc's
 JSON (for its title, subtitle and lang). In OUT there will be
@@ -12,7 +12,7 @@ JSON (for its title, subtitle and lang). In OUT there will be
                a page for each chapter, with book.css, book.js, race.js,
                terms.js and search-index.js, which also work from a folder
 
-and PAPER is the file to make a PDF of.
+and PAPER is the file to make a PDF of. With "pdf", index.html leads to the PDF.
 
 Fails when an identifier is there twice, a link leads nowhere, or the pages
 weigh more than a phone should have to load.
@@ -26,6 +26,7 @@ import re
 import sys
 import zlib
 
+import inks
 import narrow
 import subjects
 from plain import plain
@@ -212,6 +213,16 @@ def contents(pages, current=None, one_file=False, said=False):
     return "\n".join(out + ["</ul>"])
 
 
+def paper_contents(pages):
+    """The contents for paper: chapters and sections in one list, which breaks
+    into columns."""
+    entries = [f'<li class="level{section.level}"><a href="#{section.id}">'
+               f"{section.entry()}</a></li>" for page in pages
+               for section in page.sections
+               if section.level < (2 if page.name == "answers.html" else 3)]
+    return '<ul class="all">\n' + "\n".join(entries) + "\n</ul>"
+
+
 def defined(sections):
     """For each section, the terms that the book sets in italics there for the
     first time: that is where it says what they mean."""
@@ -317,15 +328,24 @@ class Book:
             heading=self.heading(), body=self.body, scripts=scripts)
 
     def on_paper(self):
-        """book.html for WeasyPrint, which knows no variables in shorthands
-        and trips over currentColor in drawings: with what they stand for."""
-        text = self.in_one_file()
+        """All chapters for WeasyPrint, which knows no variables in shorthands: with
+        what they stand for. The preface comes first, then the contents."""
+        front = (f'{self.heading()}<p class="edition">'
+                 f'{html.escape(self.meta["edition"])}</p>\n'
+                 f'<section class="preface"><h1 class="front">Preface</h1>\n'
+                 f"{self.preface}</section>\n")
+        text = self.fill(
+            title=html.escape(self.meta["title"]),
+            head=f"<style>\n{read('book.css')}</style>", heading=front,
+            top='<h1 class="front">Contents</h1>',
+            contents=paper_contents(self.pages),
+            body=self.body[len(self.preface):])
         sheet = read("book.css")
         ink = dict(re.findall(r"--([a-z]+): ([^;]+);",
                               sheet[sheet.index("@media print"):]))
         text = re.sub(r"var\(--([a-z]+)\)",
                       lambda found: ink.get(found.group(1), "#222"), text)
-        return text.replace("currentColor", "#222")
+        return inks.on_paper(text)
 
     def chapter(self, name, title, body, current):
         """A page of its own."""
@@ -361,9 +381,13 @@ class Book:
 
     def title_page(self):
         """index.html"""
+        paper = (', or as PDF to print, on <a href="book.pdf">A4</a> or '
+                 '<a href="book-letter.pdf">letter</a>'
+                 if self.meta["pdf"] else "")
         others = ('<p class="other">The same as '
-                  '<a href="book.html">one page</a> for the browser, or as '
-                  '<a href="book.epub">EPUB</a> for an e-book reader.</p>')
+                  '<a href="book.html">one page</a> for the browser, as '
+                  '<a href="book.epub">EPUB</a> for an e-book reader'
+                  f"{paper}.</p>")
         return self.chapter(
             "index.html", self.meta["title"],
             self.heading() + self.preface
@@ -373,11 +397,11 @@ class Book:
 
 def main(arguments):
     """Write all pages."""
-    body, document, edition, out, paper = arguments
+    body, document, edition, out, paper, *pdf = arguments
     out = pathlib.Path(out)
     meta = json.loads(pathlib.Path(document).read_text(encoding="utf-8"))
     book = Book(pathlib.Path(body).read_text(encoding="utf-8"),
-                {"edition": edition,
+                {"edition": edition, "pdf": bool(pdf),
                  **{key: meta_text(meta["meta"].get(key, ""))
                     for key in ("title", "subtitle", "lang")}})
     files = {"index.html": book.title_page(), "book.css": read("book.css"),
