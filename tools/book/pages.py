@@ -254,14 +254,16 @@ def index(pages):
 
 
 def read(name):
-    """A file from beside this one, without its licence line; a style sheet
-    without its comments and indentation, too."""
+    """A file from beside this one, without its licence line, comments on lines
+    of their own, and indentation: those are for whoever reads the source."""
     text = (HERE / name).read_text(encoding="utf-8")
     text = re.sub(r"^.*SPDX-License-Identifier.*\n", "", text, count=1)
     if name.endswith(".css"):
         text = re.sub(r"/\*.*?\*/\s*", "", text, flags=re.S)
-        text = re.sub(r"^\s+", "", text, flags=re.M)
-    return text
+    else:
+        text = re.sub(r"^\s*(/\*.*?\*/|//[^\n]*)\n", "", text,
+                      flags=re.S | re.M)
+    return re.sub(r"^\s+", "", text, flags=re.M)
 
 
 SEARCH = """<form class="search" role="search" action="index.html">
