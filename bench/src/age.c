@@ -93,11 +93,6 @@ static int request(char *text, size_t size)
 	return ret;
 }
 
-static bool is_mirrored(const struct cell *c)
-{
-	return !c->floor && !strcmp(c->condition, "mirrored");
-}
-
 /* One page more, which is what a device has that has nothing else. */
 int age_setup(struct space *s, const struct cell *c)
 {
@@ -157,14 +152,11 @@ int age_run(struct space *s, const struct cell *c)
 	struct worker w[MAX_THREADS] = { 0 };
 	struct result *r = s->result;
 	struct my_mmu_stats a, b;
-	uint32_t i;
 
 	if (take_stats(s, &a) || run_workers(s, c, w, 1, age_worker) ||
 	    take_stats(s, &b))
 		return -1;
 	workers_add_up(s, w, 1);
-	for (i = 0; i < r->n_samples; i++)
-		r->ns += r->samples[i];
 	r->pages = r->ops * s->load.pages;
 	r->contended = b.contended - a.contended;
 	leave_cgroup();

@@ -193,6 +193,7 @@ extern const struct scenario scenarios[];
 extern const int n_scenarios;
 
 extern const char *const mirrored_conditions[];
+bool is_mirrored(const struct cell *c);
 int populate_setup(struct space *s, const struct cell *c);
 int populate_thp_setup(struct space *s, const struct cell *c);
 int populate_run(struct space *s, const struct cell *c);

@@ -115,14 +115,12 @@ int evict_run(struct space *s, const struct cell *c)
 	struct worker w[MAX_THREADS] = { 0 };
 	struct result *r = s->result;
 	struct my_mmu_stats a, b;
-	unsigned int i, n = s->load.threads;
+	unsigned int n = s->load.threads;
 
 	if (take_stats(s, &a) || run_workers(s, c, w, n, evict_worker) ||
 	    take_stats(s, &b))
 		return -1;
 	workers_add_up(s, w, n);
-	for (i = 0; i < r->n_samples; i++)
-		r->ns += r->samples[i];
 	r->pages = r->ops;
 	r->contended = b.contended - a.contended;
 	r->zapped = b.rmap_zaps - a.rmap_zaps;

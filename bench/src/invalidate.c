@@ -151,7 +151,7 @@ static char *range_of(const struct space *s, unsigned int index)
 	return s->mem + index * (MMU_HUGE + range_len(s)) + MMU_HUGE;
 }
 
-static bool is_mirrored(const struct cell *c)
+bool is_mirrored(const struct cell *c)
 {
 	return !strcmp(c->condition, "mirrored");
 }
@@ -417,13 +417,10 @@ static int invalidate_run(struct space *s, const struct cell *c)
 	struct my_mmu_stats a, b;
 	struct result *r = s->result;
 	uint64_t ops = 0;
-	uint32_t i;
 
 	if (open_holes(s) || take_stats(s, &a) || run_timed(s, c, w, &ops) ||
 	    take_stats(s, &b))
 		return -1;
-	for (i = 0; i < r->n_samples; i++)
-		r->ns += r->samples[i];
 	r->pages = r->ops * s->load.pages;
 	r->retries = b.retries - a.retries;
 	r->waits = b.waits - a.waits;

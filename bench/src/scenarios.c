@@ -11,6 +11,14 @@
 static const char *const write_only[] = { "write", NULL };
 static const char *const cold_only[] = { "cold", NULL };
 
+/* Pages go into the device's table, or are only looked up. */
+#define POPULATE(what)							\
+	.name = what,							\
+	.unit = "pages/s",						\
+	.better = "higher",						\
+	.floor = "gup-only",						\
+	.conditions = write_only
+
 /* A system call that takes pages away from one thread's device. */
 #define INVALIDATE(what, since)						\
 	.name = "invalidate-" #what,					\
@@ -58,12 +66,8 @@ static const char *const cold_only[] = { "cold", NULL };
 
 const struct scenario scenarios[] = {
 	{
-		.name = "populate",
-		.unit = "pages/s",
-		.better = "higher",
-		.floor = "gup-only",
+		POPULATE("populate"),
 		.lookup = "lookup-only",
-		.conditions = write_only,
 		.setup = populate_setup,
 		.run = populate_run,
 	},
@@ -103,11 +107,7 @@ const struct scenario scenarios[] = {
 		.run = age_run,
 	},
 	{
-		.name = "populate-overlap",
-		.unit = "pages/s",
-		.better = "higher",
-		.floor = "gup-only",
-		.conditions = write_only,
+		POPULATE("populate-overlap"),
 		.set = NORMAL,
 		.timed_only = true,
 		.many_threads = true,
@@ -116,11 +116,7 @@ const struct scenario scenarios[] = {
 		.run = overlap_run,
 	},
 	{
-		.name = "populate-table",
-		.unit = "pages/s",
-		.better = "higher",
-		.floor = "gup-only",
-		.conditions = write_only,
+		POPULATE("populate-table"),
 		.set = NORMAL,
 		.timed_only = true,
 		.many_threads = true,
@@ -136,12 +132,8 @@ const struct scenario scenarios[] = {
 	LIFETIME(detach, FULL),
 	LIFETIME(exit, FULL),
 	{
-		.name = "populate-thp",
-		.unit = "pages/s",
-		.better = "higher",
-		.floor = "gup-only",
+		POPULATE("populate-thp"),
 		.lookup = "lookup-only",
-		.conditions = write_only,
 		.set = COUNTED,
 		.which = MOST,
 		.setup = populate_thp_setup,
@@ -160,12 +152,8 @@ const struct scenario scenarios[] = {
 		.run = enter_run,
 	},
 	{
-		.name = "populate-file",
-		.unit = "pages/s",
-		.better = "higher",
-		.floor = "gup-only",
+		POPULATE("populate-file"),
 		.lookup = "lookup-only",
-		.conditions = write_only,
 		.set = FULL,
 		.counted = FULL,
 		.one_thread = true,
@@ -174,12 +162,8 @@ const struct scenario scenarios[] = {
 		.run = populate_run,
 	},
 	{
-		.name = "populate-sparse",
-		.unit = "pages/s",
-		.better = "higher",
-		.floor = "gup-only",
+		POPULATE("populate-sparse"),
 		.lookup = "lookup-only",
-		.conditions = write_only,
 		.set = FULL,
 		.counted = FULL,
 		.which = LEAST,

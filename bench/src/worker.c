@@ -176,11 +176,14 @@ int run_workers(struct space *s, const struct cell *c, struct worker *w,
 	return 0;
 }
 
-/* Sums and samples of all threads go into the result of the run. */
+/*
+ * Sums and samples of all threads go into the result of the run, whose time is
+ * that of the samples, if there are any.
+ */
 void workers_add_up(struct space *s, struct worker *w, unsigned int n)
 {
 	struct result *r = s->result;
-	unsigned int i, take;
+	unsigned int i, j, take;
 
 	for (i = 0; i < n; i++) {
 		r->ops += w[i].ops;
@@ -192,6 +195,8 @@ void workers_add_up(struct space *s, struct worker *w, unsigned int n)
 			take = MAX_SAMPLES - r->n_samples;
 		memcpy(&r->samples[r->n_samples], w[i].samples,
 		       take * sizeof(*w[i].samples));
+		for (j = 0; j < take; j++)
+			r->ns += w[i].samples[j];
 		r->n_samples += take;
 		r->samples_lost += w[i].n_samples - take;
 	}
