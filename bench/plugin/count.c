@@ -29,6 +29,9 @@
 #include "qemu-api.h"
 #include "../src/marker.h"
 
+#define PLUGIN	"count.so"
+#include "plugin.h"
+
 PLUGIN_EXPORT int qemu_plugin_version = PLUGIN_API_VERSION;
 
 #define STACK_ALIGN	(16ul << 10)	/* of a task's stack in the kernel */
@@ -109,21 +112,6 @@ static struct {
 } callers[MAX_CALLERS];
 static unsigned int n_callers;
 static const char *out_path;
-
-static void die(const char *sentence)
-{
-	fprintf(stderr, "count.so: %s\n", sentence);
-	exit(1);
-}
-
-static void *zalloc(size_t len)
-{
-	void *p = calloc(1, len);
-
-	if (!p)
-		die("no memory");
-	return p;
-}
 
 static unsigned int bucket_of(uint64_t a, uint64_t b)
 {

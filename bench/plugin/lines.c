@@ -32,6 +32,9 @@
 #include "qemu-api.h"
 #include "../src/marker.h"
 
+#define PLUGIN	"lines.so"
+#include "plugin.h"
+
 PLUGIN_EXPORT int qemu_plugin_version = PLUGIN_API_VERSION;
 
 #define LINE_BITS	6
@@ -72,21 +75,6 @@ static uint64_t plugin_id;
 static unsigned int n_rows;
 static FILE *out;
 static _Thread_local struct g_byte_array *value;
-
-static void die(const char *sentence)
-{
-	fprintf(stderr, "lines.so: %s\n", sentence);
-	exit(1);
-}
-
-static void *zalloc(size_t len)
-{
-	void *p = calloc(1, len);
-
-	if (!p)
-		die("no memory");
-	return p;
-}
 
 /* --- caches --------------------------------------------------------------- */
 
