@@ -252,7 +252,9 @@ class Batch:
         log = self.out / "joblog"
         if not log.exists():
             log.write_text("\t".join(JOBLOG) + "\n")
-        env = dict(self.env, PARALLEL_SSH=self.env.get("PARALLEL_SSH") or SSH)
+        # Without a SHELL, as under cron, parallel runs nothing on another machine
+        env = dict(self.env, PARALLEL_SSH=self.env.get("PARALLEL_SSH") or SSH,
+                   PARALLEL_SHELL="/bin/bash")
         # In a session of its own: a ctrl-C is for us, and we tell parallel
         self.parallel = subprocess.Popen(argv, env=env, stdin=subprocess.DEVNULL, cwd=self.out,
                                          start_new_session=True, close_fds=False)

@@ -64,7 +64,8 @@ class Place:
         self.env = dict(os.environ, BASE=str(base), OUT=str(base / "out"),
                         GRADE=str(base / "grade"), PARALLEL_SSH=f"{base}/ssh -o Some=option",
                         PYTHONDONTWRITEBYTECODE="1")
-        for name in ("SEED", "MACHINES", "REMOTE", "JOBS"):
+        # cron gives no SHELL
+        for name in ("SEED", "MACHINES", "REMOTE", "JOBS", "SHELL", "PARALLEL_SHELL"):
             self.env.pop(name, None)
 
     def start(self, **env):
