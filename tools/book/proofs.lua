@@ -44,8 +44,7 @@ local function seen_by(mutant)
 end
 
 local function only_in(variants)
-  local number = select(2, variants:gsub('%S+', ''))
-  return number == 3 and '' or (' Only in %s.'):format(codes(variants))
+  return variants == '' and '' or (' Only in %s.'):format(codes(variants))
 end
 
 local function mutant_rows(guarantee)

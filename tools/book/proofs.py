@@ -5,8 +5,8 @@
 proofs.py list
     what tests/t-*.c and tests/mutants/*.patch have, for the filter, as lines
     test<TAB>name<TAB>guarantee<TAB>file<TAB>"twice" if run in both modes
-    mutant<TAB>name<TAB>guarantee<TAB>variants<TAB>tests<TAB>models<TAB>
-        bugs of the skeleton<TAB>first paragraph of the head
+    mutant<TAB>name<TAB>guarantee<TAB>variants, none if all<TAB>tests<TAB>
+        models<TAB>bugs of the skeleton<TAB>first paragraph of the head
 proofs.py names WORDS CHAPTER...
     looks up what stands in backticks and looks like a test or a mutant: g2_x
     and event_x (globs, too) must be a test; two-words must be a mutant or one of WORDS, a
@@ -66,9 +66,9 @@ def list_all():
     for mutant in mutants():
         bugs = re.findall(r"\b4\.\d+\b", " ".join(mutant.fields["Breaks"]))
         models = ", ".join(" ".join(check) for check in mutant.models)
-        print("mutant", mutant.name, mutant.guarantee,
-              " ".join(mutant.variants), " ".join(mutant.globs()), models,
-              " ".join(bugs), first_words(mutant), sep="\t")
+        only_in = mutant.variants if set(mutant.variants) < set(patches.VARIANTS) else ()
+        print("mutant", mutant.name, mutant.guarantee, " ".join(only_in),
+              " ".join(mutant.globs()), models, " ".join(bugs), first_words(mutant), sep="\t")
     return 0
 
 
