@@ -12,7 +12,7 @@ import sys
 import tempfile
 import time
 from pathlib import Path
-from typing import Any, NoReturn, Optional, Sequence
+from typing import Any, NamedTuple, NoReturn, Optional, Sequence
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 BUILD = Path(os.environ.get("BUILD", ROOT / "build"))
@@ -59,35 +59,49 @@ def variants() -> list[str]:
 
 # --- the VM ------------------------------------------------------------------
 
-def run_child(command: list[str]) -> int:
-    """Also when this process is told to stop, the child stops first."""
-    child = subprocess.Popen(command)
+def run_children(commands: Sequence[list[str]]) -> list[int]:
+    """All at once. Also when this process is told to stop, the children stop first."""
+    children = [subprocess.Popen(command) for command in commands]
     try:
-        return child.wait()
+        return [child.wait() for child in children]
     except BaseException:
-        if child.poll() is None:
-            child.terminate()
-        try:
-            child.wait(20)
-        except subprocess.TimeoutExpired:
-            child.kill()
+        for child in children:
+            if child.poll() is None:
+                child.terminate()
+        for child in children:
+            try:
+                child.wait(20)
+            except subprocess.TimeoutExpired:
+                child.kill()
         raise
 
 
-def boot(kernel: str, label: str, environment: dict[str, Any], seconds: int,
-         out: Path, options: Sequence[str] = ()) -> int:
-    """guest-run in a VM; what it leaves in /results goes to out."""
+def run_child(command: list[str]) -> int:
+    return run_children([command])[0]
+
+
+class Guest(NamedTuple):
+    """What guest-run is to do; what it leaves in /results goes to out."""
+
+    label: str
+    environment: dict[str, Any]
+    out: Path
+    options: Sequence[str] = ()
+
+
+def boot(kernel: str, guests: Sequence[Guest], seconds: int) -> list[int]:
+    """guest-run in a VM each, all at once."""
     with tempfile.TemporaryDirectory(dir=BUILD, prefix="bench.") as files:
         bin_dir = Path(files) / "usr/local/bin"
         bin_dir.mkdir(parents=True)
         shutil.copy2(ROOT / "bench/guest-run", bin_dir)
-        values = [word for name, value in environment.items()
-                  for word in ("--env", f"{name}={value}")]
-        return run_child(
+        return run_children([
             [str(ROOT / "vm/run"), "--kernel", kernel, "--bench", "--perf",
-             "--no-insmod", "--label", label, "--files", files,
-             "--timeout", str(seconds), "--out", str(out), *options, *values,
-             "--", "guest-run"])
+             "--no-insmod", "--label", guest.label, "--files", files,
+             "--timeout", str(seconds), "--out", str(guest.out), *guest.options,
+             *(word for name, value in guest.environment.items()
+               for word in ("--env", f"{name}={value}")),
+             "--", "guest-run"] for guest in guests])
 
 
 def vm_error(status: int, label: str, faster: str) -> str:

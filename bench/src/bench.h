@@ -54,6 +54,7 @@ struct params {
 	unsigned int ops;	/* timed operations of 512 pages in a run */
 	unsigned int limit_ms;	/* of a run of invalidate: stop early */
 	unsigned int ms;	/* how long "load" lasts */
+	unsigned int part, parts;	/* of all loads, this part of so many */
 	uint64_t seed;
 	bool verify;		/* check entries after each run, too */
 	bool count;		/* open counters around the timed part */

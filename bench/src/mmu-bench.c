@@ -40,6 +40,8 @@ static const struct option options[] = {
 	{ "ops", required_argument, NULL, 'o' },
 	{ "limit-ms", required_argument, NULL, 'l' },
 	{ "ms", required_argument, NULL, 'M' },
+	{ "part", required_argument, NULL, 'k' },
+	{ "parts", required_argument, NULL, 'K' },
 	{ "seed", required_argument, NULL, 'S' },
 	{ "condition", required_argument, NULL, 'c' },
 	{ "set", required_argument, NULL, 'z' },
@@ -136,6 +138,8 @@ static const struct {
 	{ 'o', offsetof(struct params, ops) },
 	{ 'l', offsetof(struct params, limit_ms) },
 	{ 'M', offsetof(struct params, ms) },
+	{ 'k', offsetof(struct params, part) },
+	{ 'K', offsetof(struct params, parts) },
 };
 
 static void take_number(struct params *p, int opt, const char *what,
@@ -191,6 +195,8 @@ static void parse(struct params *p, int argc, char **argv)
 	}
 	p->count &= !p->instructions;
 	counters_add_tracepoints(p->events, p->n_events);
+	if (p->part > p->parts)
+		die("--part: there is no part %u of %u", p->part, p->parts);
 	if (optind < argc)
 		die("what is \"%s\"? Options begin with --", argv[optind]);
 }
@@ -262,7 +268,7 @@ static int add_group(struct group_ref *groups, int n, const struct scenario *sc,
 	return n + 1;
 }
 
-static int list_groups(const struct params *p, struct group_ref *groups)
+static int list_all_groups(const struct params *p, struct group_ref *groups)
 {
 	unsigned int threads;
 	int i, t, g, n = 0;
@@ -284,6 +290,16 @@ static int list_groups(const struct params *p, struct group_ref *groups)
 			n = add_group(groups, n, &scenarios[i], 1,
 				      scenarios[i].large);
 	return n;
+}
+
+/* Every @parts-th, so that several guests share the work. */
+static int list_groups(const struct params *p, struct group_ref *groups)
+{
+	int i, n = list_all_groups(p, groups), kept = 0;
+
+	for (i = p->part - 1; i < n; i += p->parts)
+		groups[kept++] = groups[i];
+	return kept;
 }
 
 static void cmd_plan(const struct params *p)
@@ -397,6 +413,8 @@ static const struct params defaults = {
 	.ops = 8,
 	.limit_ms = 150,
 	.ms = 500,
+	.part = 1,
+	.parts = 1,
 	.set = NORMAL,
 	.verify = true,
 	.count = true,
