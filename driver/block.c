@@ -41,6 +41,7 @@
 /* endregion: block */
 #include <linux/mm.h>
 #include <linux/module.h>
+#include <linux/sched.h>
 #include <linux/slab.h>
 
 #include "internal.h"
@@ -55,15 +56,14 @@
 
 /**
  * my_mmu_slots_alloc() - allocate slots for a table
- * @dev: external MMU
  * @slots: out; empty if there is no memory
  *
  * Context: may sleep; no locks.
  * Return: 0 or -ENOMEM. Memory is charged to the caller's memory cgroup.
  */
-int my_mmu_slots_alloc(struct my_mmu_dev *dev, struct my_mmu_slots *slots)
+int my_mmu_slots_alloc(struct my_mmu_slots *slots)
 {
-	if (my_mmu_test_point(slots_alloc, dev->mm, true))
+	if (my_mmu_test_point(slots_alloc, current->mm, true))
 		return -ENOMEM;
 	slots->entry = (void *)get_zeroed_page(GFP_KERNEL_ACCOUNT);
 	if (!slots->entry)

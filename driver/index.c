@@ -217,18 +217,6 @@ static bool roomy(struct my_mmu_shard *shard, unsigned long entries)
 }
 
 /**
- * my_mmu_index_fit() - give the shards that misfit the buckets that they want
- * @dev: external MMU
- *
- * Context: may sleep; no locks.
- */
-void my_mmu_index_fit(struct my_mmu_dev *dev)
-{
-	if (READ_ONCE(dev->misfits))
-		dev->variant->fit_index(dev);
-}
-
-/**
  * my_mmu_index_expect() - size the index for pages that are about to come
  * @dev: external MMU
  * @npages: how many; negative: so many are not expected any more

@@ -13,13 +13,24 @@ extern atomic_long_t my_mmu_nr_tables;
 
 void my_mmu_tables_exit(void);
 
-int my_mmu_slots_alloc(struct my_mmu_dev *dev, struct my_mmu_slots *slots);
+int my_mmu_slots_alloc(struct my_mmu_slots *slots);
 void __my_mmu_take_slots(struct my_mmu_table *t, struct my_mmu_slots *slots);
 
 void my_mmu_index_init(struct my_mmu_dev *dev);
 void my_mmu_index_destroy(struct my_mmu_dev *dev);
-void my_mmu_index_fit(struct my_mmu_dev *dev);
 void my_mmu_index_expect(struct my_mmu_dev *dev, long npages);
+
+/**
+ * my_mmu_index_fit() - give the shards that misfit the buckets that they want
+ * @dev: external MMU
+ *
+ * Context: may sleep; no locks.
+ */
+static inline void my_mmu_index_fit(struct my_mmu_dev *dev)
+{
+	if (READ_ONCE(dev->misfits))
+		dev->variant->fit_index(dev);
+}
 
 long my_mmu_get_pages(unsigned long address, unsigned int npages, u32 flags,
 		      struct page **pages);

@@ -163,9 +163,10 @@ static bool may_snapshot(struct vm_area_struct *vma)
 	       (shmem_mapping(mapping) || mapping->a_ops->writepages);
 }
 
-static int read_ptes(struct mm_struct *mm, unsigned long start,
-		     unsigned long end, unsigned long *pfns)
+static int read_ptes(unsigned long start, unsigned long end,
+		     unsigned long *pfns)
 {
+	struct mm_struct *mm = current->mm;
 	/* hmm asks it for the mm, and whether it has been invalidated: never */
 	struct mmu_interval_notifier never = { .mm = mm };
 	struct hmm_range range = {
@@ -197,12 +198,11 @@ static unsigned long needed(u32 flags)
  * Asks for one page. If a huge mapping maps it, returns its first page: the
  * answer holds for all 512. Otherwise NULL.
  */
-static struct page *first_of_huge(struct mm_struct *mm, unsigned long address,
-				  u32 flags)
+static struct page *first_of_huge(unsigned long address, u32 flags)
 {
 	unsigned long pfn = 0;
 
-	if (read_ptes(mm, address, address + PAGE_SIZE, &pfn) ||
+	if (read_ptes(address, address + PAGE_SIZE, &pfn) ||
 	    (pfn & needed(flags)) != needed(flags) ||
 	    hmm_pfn_to_map_order(pfn) < MY_MMU_BLOCK_ORDER)
 		return NULL;
@@ -210,14 +210,14 @@ static struct page *first_of_huge(struct mm_struct *mm, unsigned long address,
 }
 
 /* All pages, or none. @pages has the pfns first, and then the pages. */
-static bool each_of_small(struct mm_struct *mm, unsigned long address,
-			  unsigned int npages, u32 flags, struct page **pages)
+static bool each_of_small(unsigned long address, unsigned int npages, u32 flags,
+			  struct page **pages)
 {
 	unsigned long end = address + ((unsigned long)npages << PAGE_SHIFT);
 	unsigned long need = needed(flags), *pfns = (unsigned long *)pages;
 	unsigned int i;
 
-	if (read_ptes(mm, address, end, pfns))
+	if (read_ptes(address, end, pfns))
 		return false;
 	for (i = 0; i < npages; i++) {
 		if ((pfns[i] & need) != need)
@@ -228,19 +228,18 @@ static bool each_of_small(struct mm_struct *mm, unsigned long address,
 }
 
 /* Out of line, so that one page alone does not pay for its registers. */
-static noinline bool snapshot(struct mm_struct *mm, unsigned long address,
-			      unsigned int npages, u32 flags,
-			      struct my_mmu_batch *batch)
+static noinline bool snapshot(unsigned long address, unsigned int npages,
+			      u32 flags, struct my_mmu_batch *batch)
 {
 	struct page *first = NULL;
 
 	batch->npages = npages;
 	if (npages == MY_MMU_TABLE_SLOTS)
-		first = first_of_huge(mm, address, flags);
+		first = first_of_huge(address, flags);
 	batch->block = first;
 	if (first)
 		batch->pages[0] = first;
-	return first || each_of_small(mm, address, npages, flags, batch->pages);
+	return first || each_of_small(address, npages, flags, batch->pages);
 }
 
 static bool try_snapshot(unsigned int npages, u32 flags)
@@ -254,8 +253,8 @@ static bool try_snapshot(unsigned int npages, u32 flags)
  * Are pages that get_user_pages_fast() found mapped as one? It may have brought
  * them in just now. Memory of hugetlbfs is never mapped otherwise.
  */
-static noinline bool mapped_huge(struct mm_struct *mm, unsigned long address,
-				 u32 flags, struct page *first)
+static noinline bool mapped_huge(unsigned long address, u32 flags,
+				 struct page *first)
 {
 	struct folio *folio = page_folio(first);
 
@@ -263,7 +262,7 @@ static noinline bool mapped_huge(struct mm_struct *mm, unsigned long address,
 		return folio_order(folio) >= MY_MMU_BLOCK_ORDER;
 	return try_snapshot(MY_MMU_TABLE_SLOTS, flags) &&
 	       folio_order(folio) >= MY_MMU_BLOCK_ORDER &&
-	       first_of_huge(mm, address, flags) == first;
+	       first_of_huge(address, flags) == first;
 }
 
 /* A block needs none, nor do pages to which a block already allows as much. */
@@ -279,27 +278,25 @@ static bool wants_slots(struct my_mmu_table *t, struct my_mmu_batch *batch,
 }
 
 /* Slots for the batch. Without memory for them, it has no pages either. */
-static noinline void allocate_slots(struct my_mmu_dev *dev,
-				    struct my_mmu_batch *batch)
+static noinline void allocate_slots(struct my_mmu_batch *batch)
 {
-	if (!my_mmu_slots_alloc(dev, &batch->spare))
+	if (!my_mmu_slots_alloc(&batch->spare))
 		return;
 	my_mmu_batch_done(batch);
 	batch->held = false;
 	batch->npages = -ENOMEM;
 }
 
-static __always_inline void look_up(struct mm_struct *mm, unsigned long address,
-				    unsigned int npages, u32 flags,
-				    struct my_mmu_batch *batch)
+static __always_inline void look_up(unsigned long address, unsigned int npages,
+				    u32 flags, struct my_mmu_batch *batch)
 {
 	if (try_snapshot(npages, flags) &&
-	    snapshot(mm, address, npages, flags, batch))
+	    snapshot(address, npages, flags, batch))
 		return;
 	batch->npages = my_mmu_get_pages(address, npages, flags, batch->pages);
 	batch->held = true;
 	if (batch->npages == MY_MMU_TABLE_SLOTS)
-		batch->block = mapped_huge(mm, address, flags, batch->pages[0]);
+		batch->block = mapped_huge(address, flags, batch->pages[0]);
 }
 
 /**
@@ -317,14 +314,13 @@ long my_mmu_lookup_only(unsigned long address, unsigned int npages, u32 flags,
 {
 	struct my_mmu_batch batch = { .pages = pages };
 
-	look_up(current->mm, address, npages, flags, &batch);
+	look_up(address, npages, flags, &batch);
 	my_mmu_batch_done(&batch);
 	return batch.npages;
 }
 
 /**
- * my_mmu_lookup() - which pages does the CPU page table name?
- * @dev: external MMU of current->mm
+ * my_mmu_lookup() - which pages does the caller's page table name?
  * @t: leaf table that they are for; pinned
  * @address: of the first one
  * @npages: how many; all in @t
@@ -334,13 +330,12 @@ long my_mmu_lookup_only(unsigned long address, unsigned int npages, u32 flags,
  *
  * Context: may sleep.
  */
-void my_mmu_lookup(struct my_mmu_dev *dev, struct my_mmu_table *t,
-		   unsigned long address, unsigned int npages, u32 flags,
-		   struct my_mmu_batch *batch)
+void my_mmu_lookup(struct my_mmu_table *t, unsigned long address,
+		   unsigned int npages, u32 flags, struct my_mmu_batch *batch)
 {
-	look_up(dev->mm, address, npages, flags, batch);
+	look_up(address, npages, flags, batch);
 	if (!my_mmu_has_slots(t) && batch->npages > 0 &&
 	    wants_slots(t, batch, flags))
-		allocate_slots(dev, batch);
+		allocate_slots(batch);
 }
 EXPORT_SYMBOL_GPL(my_mmu_lookup);

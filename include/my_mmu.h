@@ -475,9 +475,8 @@ struct my_mmu_batch {
 	struct my_mmu_slots	spare;
 };
 
-void my_mmu_lookup(struct my_mmu_dev *dev, struct my_mmu_table *t,
-		   unsigned long address, unsigned int npages, u32 flags,
-		   struct my_mmu_batch *batch);
+void my_mmu_lookup(struct my_mmu_table *t, unsigned long address,
+		   unsigned int npages, u32 flags, struct my_mmu_batch *batch);
 void my_mmu_put_pages(struct page **pages, long npages);
 void my_mmu_slots_free(struct my_mmu_slots *slots);
 

@@ -469,7 +469,7 @@ static long my_mmu_populate_page(struct my_mmu_dev *dev, unsigned long address,
 	if (IS_ERR(t))
 		return PTR_ERR(t);
 	my_mmu_test_point(populate_pinned, dev->mm, true);
-	my_mmu_lookup(dev, t, address, npages, flags, &batch);
+	my_mmu_lookup(t, address, npages, flags, &batch);
 	if (my_mmu_test_point(populate_lookup, dev->mm, true))
 		seq--;		/* as if an invalidation had ended since */
 	ret = my_mmu_populate_end(m, t, seq, address, &batch,
