@@ -194,7 +194,6 @@ def check_beside(tally, labs):
     wrong = {w.name: w.source() for w in all_wrong(lab) if not w.attack}
     texts = {"solution": lab.solution(), "handout": lab.handout(),
              **{name: wrong[name] for name in REAL if name in wrong}}
-    OUT.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=OUT) as folder:
         subs = pathlib.Path(folder, "subs")
         for name, text in texts.items():
@@ -361,7 +360,6 @@ def inputs(good, lab):
 def check_taking(tally, labs):
     """What a submission may come in."""
     lab = labs[0]
-    OUT.mkdir(parents=True, exist_ok=True)
     good = lab.solution().encode()
     with tempfile.TemporaryDirectory(dir=OUT) as folder:
         for i, (what, data, sentence) in enumerate(inputs(good, lab)):
@@ -428,7 +426,7 @@ def sources(lab):
           ).encode(), "file not found: /etc/hostname"),
         ("never returns from init", good.replace(init, init + "\twhile (true)\n\t\tcond_resched();\n")
          .encode(), "insmod did not return"),
-        ("refuses to be loaded", good.replace(init, init + "\tif (THIS_MODULE)\n\t\treturn -EPERM;\n")
+        ("refuses to be loaded", good.replace(init, "\tif (current->pid)\n\t\treturn -EPERM;\n" + init)
          .encode(), "refuses to load"),
     ]
 
