@@ -8,6 +8,7 @@ import random
 import shutil
 import time
 
+import answers
 import asking
 import gate
 import machine
@@ -39,8 +40,8 @@ def digest_of(paths):
 
 def guest_key():
     """Of what runs in a guest, and how: good for what was measured there."""
-    return digest_of(source_files(ROOT) + [BUILD / "bin/mmu-tests", ROOT / "vm/run",
-                                           ROOT / "vm/qemu.py"])
+    return digest_of(source_files(ROOT) + [BUILD / "bin/mmu-tests", BUILD / "bin/look",
+                                           ROOT / "vm/run", ROOT / "vm/qemu.py"])
 
 
 def tree_key():
@@ -128,7 +129,8 @@ def check_canaries(jobs):
 
 
 class Grader:
-    """One submission; what is known is on disk at any time."""
+    """One submission; what is known is on disk at any time. Without a seed, the lab
+    says which."""
 
     def __init__(self, lab, path, out, seed, kernel):
         self.lab, self.path, self.out = lab, path, out
@@ -158,6 +160,7 @@ class Grader:
             result.refused = str(why)
             self.publish()
             return 1
+        result.seed = self.seed(taken)
         digest = hashlib.sha256(taken.data + f"{tree_key()} {self.lab.number} {result.seed} "
                                 f"{result.kernel}".encode())
         result.key, result.notes = digest.hexdigest(), taken.notes
@@ -167,9 +170,12 @@ class Grader:
         self.publish()
         shutil.rmtree(evidence, ignore_errors=True)
         evidence.mkdir()
-        (evidence / "my_mmu.c").write_bytes(taken.data)
+        (evidence / self.lab.file).write_bytes(taken.data)
         try:
-            self.ask(*self.build(taken, evidence), evidence)
+            if self.lab.kind == "answers":
+                self.compare(taken, evidence)
+            else:
+                self.ask(*self.build(taken, evidence), evidence)
         except NotBuilt as why:
             result.state, result.messages = "It does not compile without a word:", why.messages
         except (Refused, asking.Alarm) as why:
@@ -177,6 +183,23 @@ class Grader:
         result.finished = True
         self.publish()
         return 1 if result.refused else 0
+
+    def seed(self, taken):
+        """As we were told; else as the submission says, or at random."""
+        own = self.lab.seed_of(taken.data)
+        if self.lab.kind == "answers" and self.result.seed not in (None, own):
+            taken.notes.append(f"it was answered for the seed {own}, and is graded for "
+                               f"{self.result.seed}")
+        return self.result.seed or own
+
+    def compare(self, taken, evidence):
+        """Answers with what is true; nothing of a student's runs."""
+        result = self.result
+        result.jobs, notes = answers.compare(taken.data.decode(), self.lab, result.seed,
+                                             result.kernel, evidence)
+        result.notes += notes
+        result.score = Score(self.lab, result.jobs)
+        result.state = ""
 
     def build(self, taken, evidence):
         """The bench, free for others again, and our copy of the module."""

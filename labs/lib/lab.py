@@ -1,11 +1,18 @@
 # SPDX-License-Identifier: GPL-2.0
-"""lab.py - what a lab is: lab.toml, stubs.c, and the hand-out made of them"""
+"""lab.py - what a lab is: lab.toml, and the hand-out
 
+Of most, the hand-out is made of the solution and stubs.c (CodeLab). In others,
+answers are handed in (AnswersLab); a module draws the questions and finds the truth.
+"""
+
+import importlib
 import re
+import secrets
 import tomllib
 
+import answers
 from definitions import Unknown, cut, definitions, find, replace, without_markers
-from places import LABS, ROOT, Trouble
+from places import LABS, ROOT, Refused, Trouble
 
 FILE = "my_mmu.c"
 
@@ -19,19 +26,68 @@ class Part:
 
 
 class Lab:
-    """A lab by its folder."""
+    """What labs of all kinds have."""
 
-    def __init__(self, folder):
+    waits, regressions = None, []
+
+    def __init__(self, folder, table):
         self.dir = folder
-        try:
-            table = tomllib.loads((folder / "lab.toml").read_text())
-            self.number, self.title = table["number"], table["title"]
-            self.variant, self.chapter = table["variant"], table["chapter"]
-            self.hours = table["hours"]
-            self.parts = [Part(part) for part in table["parts"]]
-        except (OSError, tomllib.TOMLDecodeError, KeyError) as error:
-            raise Trouble(f"{folder.name}/lab.toml cannot be used: {error}") from error
+        self.number, self.title = table["number"], table["title"]
+        self.chapter, self.hours = table["chapter"], table["hours"]
+        self.parts = [Part(part) for part in table["parts"]]
         self.draft = table.get("draft", False)
+
+    @property
+    def name(self):
+        return self.dir.name
+
+    @property
+    def tests(self):
+        """All that are asked: those of the parts, then the others."""
+        return [t for part in self.parts for t in part.tests] + self.regressions
+
+    @property
+    def points(self):
+        return sum(part.points for part in self.parts)
+
+    def part_of(self, test):
+        return next((part for part in self.parts if test in part.tests), None)
+
+
+class AnswersLab(Lab):
+    """A lab without student code: answers to questions that a seed draws."""
+
+    kind, noun = "answers", "answers"
+
+    def __init__(self, folder, table):
+        super().__init__(folder, table)
+        self.file = table["file"]
+        self.module = importlib.import_module(table["module"])
+
+    def handout(self, todo=None, seed=None):
+        if todo:
+            raise Trouble(f"TODO=: lab {self.number} has no parts that can be given solved")
+        if not answers.good_seed(seed):
+            raise Trouble(f"SEED={seed}: a seed is a word of letters, digits and . _ @ + -, with "
+                          "64 of them at most")
+        return answers.handout(self, seed)
+
+    def check(self, text):
+        answers.parse(text, self)
+
+    def seed_of(self, data):
+        """What the questions of a submission were drawn with."""
+        return answers.parse(data.decode(), self)[0]
+
+
+class CodeLab(Lab):
+    """A lab whose submission is a variant."""
+
+    kind, noun, file = "code", "tests", FILE
+
+    def __init__(self, folder, table):
+        super().__init__(folder, table)
+        self.variant = table["variant"]
         self.handout_of = table.get("handout_of")
         self.cuts = table.get("cuts", {})
         self.waits = table.get("waits")
@@ -39,21 +95,24 @@ class Lab:
         self.needs = table.get("needs", {})
 
     @property
-    def name(self):
-        return self.dir.name
-
-    @property
     def source(self):
         """The solution, below ROOT."""
         return f"variants/{self.variant}/{FILE}"
 
-    @property
-    def tests(self):
-        """All that are asked: those of the parts, then the others."""
-        return [t for part in self.parts for t in part.tests] + self.regressions
+    @staticmethod
+    def seed_of(_):
+        """What canaries are drawn with, where nobody has said it."""
+        return secrets.token_hex(4)
 
-    def part_of(self, test):
-        return next((part for part in self.parts if test in part.tests), None)
+    def check(self, text):
+        """Is it this lab's variant?"""
+        names = re.findall(r'^\s*\.name\s*=\s*"([^"\n]+)"', text, re.M)
+        if not names:
+            raise Refused("this is no variant: struct my_mmu_variant with .name = "
+                          f'"{self.variant}" is missing')
+        if names != [self.variant]:
+            raise Refused(f'this is for another lab: it says .name = "{names[0]}", and lab '
+                          f"{self.number} is about {self.variant}")
 
     def solution(self):
         return (ROOT / self.source).read_text()
@@ -69,7 +128,7 @@ class Lab:
             raise Trouble(f"{path.relative_to(ROOT)} and the cuts of lab.toml differ in: {odd}")
         return found
 
-    def handout(self, todo=None):
+    def handout(self, todo=None, seed=None):  # pylint: disable=unused-argument
         """What a student begins with; the parts before TODO are solved."""
         names = [part.name for part in self.parts]
         if todo and todo not in names:
@@ -102,8 +161,19 @@ class Lab:
         return {name: cut(text, find(text, name, self.source)) for name in self.cuts}
 
 
+KINDS = {kind.kind: kind for kind in (CodeLab, AnswersLab)}
+
+
+def load(folder):
+    try:
+        table = tomllib.loads((folder / "lab.toml").read_text())
+        return KINDS[table.get("kind", "code")](folder, table)
+    except (OSError, tomllib.TOMLDecodeError, KeyError, ImportError) as error:
+        raise Trouble(f"{folder.name}/lab.toml cannot be used: {error}") from error
+
+
 def all_labs():
-    return sorted((Lab(p.parent) for p in LABS.glob("[0-9][0-9]-*/lab.toml")),
+    return sorted((load(p.parent) for p in LABS.glob("[0-9][0-9]-*/lab.toml")),
                   key=lambda lab: lab.number)
 
 

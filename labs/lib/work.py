@@ -14,11 +14,12 @@ import subprocess
 import tarfile
 import time
 
+import answering
 import asking
 import grading
 import report
 from box import Bench, NotBuilt
-from lab import FILE, by_number
+from lab import by_number
 from places import ROOT, Refused, Trouble
 from scores import Score
 from submission import take
@@ -68,7 +69,7 @@ class Folder:
 
     def source(self):
         try:
-            return take(self.path / FILE, self.lab)
+            return take(self.path / self.lab.file, self.lab)
         except Refused as why:
             raise Trouble(str(why)) from why
 
@@ -81,24 +82,27 @@ def new(number, directory, seed, todo):
     if path == ROOT or ROOT in path.parents:
         raise Trouble(f"{path} lies in the repository; say DIR=../lab-{lab.number} or another "
                       "folder outside")
-    if (path / FILE).exists():
-        raise Trouble(f"{path / FILE} is there already, and may be work of hours; say another "
+    if (path / lab.file).exists():
+        raise Trouble(f"{path / lab.file} is there already, and may be work of hours; say another "
                       "DIR=, or remove it yourself")
-    text = lab.handout(todo)
+    seed = seed or secrets.token_hex(4)
+    text = lab.handout(todo, seed)
+    makefile = answering.MAKEFILE if lab.kind == "answers" else MAKEFILE
     try:
         path.mkdir(parents=True, exist_ok=True)
-        (path / FILE).write_text(text)
-        (path / "Makefile").write_text(MAKEFILE.format(
-            number=lab.number, title=lab.title, root=ROOT, file=FILE))
+        (path / lab.file).write_text(text)
+        (path / "Makefile").write_text(makefile.format(
+            number=lab.number, title=lab.title, root=ROOT, file=lab.file))
         shutil.copyfile(lab.dir / "task.md", path / "README.md")
     except OSError as error:
         raise Trouble(f"{path} cannot be written: {error.strerror}") from error
     report.write(path / STATE, json.dumps({
-        "lab": lab.number, "seed": seed or secrets.token_hex(4), "hints": 0,
+        "lab": lab.number, "seed": seed, "hints": 0,
         "handout": hashlib.sha256(text.encode()).hexdigest()}) + "\n")
     print("  ...  making ready: modules and a machine, once for each kernel", flush=True)
     with ready(lab) as bench:
-        grading.Reference(lab, bench)
+        if lab.kind == "code":
+            grading.Reference(lab, bench)
     print(f"Lab {lab.number}, {lab.title}: {path}\n"
           f"Begin with README.md there; make help lists what there is.")
     return 0
@@ -127,12 +131,12 @@ def compiled(folder, bench, quiet=False):
     try:
         module = bench.build(folder.lab, taken.data)
     except NotBuilt as why:
-        print(f"  FAIL {FILE} does not compile without a word:")
+        print(f"  FAIL {folder.lab.file} does not compile without a word:")
         for message in why.messages:
             print(f"       {message}")
         return None
     if not quiet:
-        print(f"  ok   {FILE} compiles, without a warning")
+        print(f"  ok   {folder.lab.file} compiles, without a warning")
     return module
 
 
@@ -208,7 +212,7 @@ def watch(folder, _):
     print("watching my_mmu.c; ctrl-C ends it", flush=True)
     while True:
         try:
-            data = (folder.path / FILE).read_bytes()
+            data = (folder.path / folder.lab.file).read_bytes()
         except OSError:
             data = None  # an editor is at it
         if data is not None and data != seen:
@@ -287,15 +291,19 @@ def shell(folder, _):
 
 
 def submit(folder, _):
-    """One archive, with the file and how many hints there were."""
-    lab = folder.lab
-    with ready(lab) as bench:
+    with ready(folder.lab) as bench:
         if not compiled(folder, bench):
             print("Handed in like this, it would earn nothing; so nothing is packed.")
             return 1
+    return pack(folder)
+
+
+def pack(folder):
+    """One archive, with the file and how many hints there were."""
+    lab = folder.lab
     path = folder.path / f"lab{lab.number}-{folder.state['seed']}.tar.gz"
     with tarfile.open(path, "w:gz") as tar:
-        for name in (FILE, STATE):
+        for name in (lab.file, STATE):
             tar.add(folder.path / name, name.lstrip("."), filter=nobody)
     print(f"Hand in {path}")
     return 0
@@ -309,3 +317,32 @@ def nobody(member):
 
 COMMANDS = {"build": build, "check": check, "watch": watch, "explain": explain,
             "hint": hint, "shell": shell, "submit": submit}
+
+
+def answers_build(folder, _):
+    return answering.build(folder)
+
+
+def answers_check(folder, _):
+    return answering.check(folder, KERNEL)
+
+
+def answers_shell(folder, _):
+    with ready(folder.lab) as bench:
+        return answering.shell(bench, KERNEL)
+
+
+def answers_submit(folder, _):
+    return answering.build(folder) or pack(folder)
+
+
+ANSWERS_COMMANDS = {"build": answers_build, "check": answers_check, "hint": hint,
+                    "shell": answers_shell, "submit": answers_submit}
+
+
+def run(folder, word, words):
+    """A command of the folder's lab."""
+    commands = ANSWERS_COMMANDS if folder.lab.kind == "answers" else COMMANDS
+    if word not in commands:
+        raise Trouble(f"lab {folder.lab.number} has no {word}; it has {', '.join(commands)}")
+    return commands[word](folder, words)
