@@ -35,7 +35,7 @@ MACHINE = re.compile(r"^(?:(\d+)/)?(:|[A-Za-z0-9_][A-Za-z0-9_.@-]*)$")
 # parallel heads a log with these, but not one that it adds to
 JOBLOG = ["Seq", "Host", "Starttime", "JobRuntime", "Send", "Receive", "Exitval", "Signal",
           "Command"]
-COLUMNS = ["submission", "score", "state", "parts", "seconds"]
+COLUMNS = ["submission", "score", "state", "parts", "seconds", "seed"]
 
 
 class Stopped(Exception):
@@ -103,14 +103,15 @@ class Submission:
                         or stat.S_ISLNK(i.st_mode) for _, i in found))
 
     def row(self):
-        none = [self.name, "", "no result", "", ""]
+        none = [self.name, "", "no result", "", "", ""]
         if not self.done:
             return none
         try:
             results = json.loads((self.results / "results.json").read_text())
             extra = results["extra_data"]
             parts = " ".join(f"{k}={v}" for k, v in extra["parts"].items())
-            return [self.name, results["score"], extra["state"], parts, results["execution_time"]]
+            return [self.name, results["score"], extra["state"], parts,
+                    results["execution_time"], extra.get("seed") or ""]
         except (OSError, ValueError, KeyError):
             return none
 
