@@ -225,6 +225,14 @@ def check_setup(tally, base, source):
     tally.check("gradescope: setup.sh installs, and grades the solution", status == 0
                 and said == "setup build vm labs\ngrade 2 variants/spinlock/my_mmu.c --out "
                 "build/labs/first\n", said)
+    for name in ("vm/prepare", "labs/lab"):
+        (mmu / name).write_text(f"#!/bin/sh\necho {name} $*\n")
+    (source / "lab").write_text("0\n")
+    status, said = call([source / "setup.sh"], "/", env)
+    tally.check("gradescope: of a lab with questions, it grades a hand-out, and brings 6.1",
+                status == 0 and "vm/prepare 6.1\nlabs/lab new 0 --dir " in said
+                and "\ngrade 0 /" in said, said)
+    (source / "lab").write_text("2\n")
     (mmu / "labs/grade").write_text("#!/bin/sh\nexit 75\n")
     status, said = call([source / "setup.sh"], "/", env)
     tally.check("gradescope: setup.sh fails where that fails", status == 1
