@@ -31,6 +31,7 @@ STARVED = 0.2  # a machine that waits so much of its time for a CPU is slow, not
 STOPPED_S = 5  # who does not come to look for so long was not running himself
 PATIENCE = 3  # and what it may be late with has so many times as long
 BEGIN_S = 60  # and the first one: the machine has to come up
+SAID = 4 << 20  # bytes; a guest that says more says nothing
 VERDICT = re.compile(r"^(not ok|ok) (\d+) ([0-9a-f]{12})(?: # (\S+) ?(.*))?$")
 NOTE = re.compile(r"^# (.*)$")
 TOOK = re.compile(r"^took ([\d.]+) s for (\d+) checks$")
@@ -99,6 +100,8 @@ class Job:
 class Machine:
     """One guest, from its image to its end."""
 
+    program = "mmu-tests"  # in the guest
+
     def __init__(self, kernel, modules, jobs, folder, number):
         self.kernel, self.modules, self.jobs = kernel, modules, jobs
         self.folder, self.number = folder, number
@@ -117,7 +120,7 @@ class Machine:
     def argv(self):
         load = "for m in /vm/modules/*.ko; do insmod $m || exit 125; done"
         script = (f"echo '{UP}'; {load}; echo '# modules are loaded'; "
-                  f"mmu-tests -W -T -D {self.deadline_s} -P /plan; echo '{DONE}'")
+                  f"{self.program} -W -T -D {self.deadline_s} -P /plan; echo '{DONE}'")
         # Whether it has hung is for us to say
         limit = 10 * (BEGIN_S + sum(job.limit + SILENCE_S for job in self.jobs))
         self.name = f"lab-{os.getpid()}-{self.number}"
@@ -134,8 +137,8 @@ class Machine:
             finally:
                 if process.poll() is None:
                     process.send_signal(signal.SIGTERM)
+                process.stdout.close()  # or it may wait for us to read
                 self.status = process.wait()
-                process.stdout.close()
         self.ktap.write_text(self.said)
         console = BUILD / "log" / f"{self.name}.console.log"
         if console.exists():
@@ -162,6 +165,9 @@ class Machine:
             if not more:
                 break
             data += more
+            if len(data) > SAID:
+                self.hung = True
+                break
             if f"{DONE}\n".encode() in data:
                 self.ends_by_itself(process)
                 break
@@ -347,8 +353,8 @@ def shuffled(jobs, seed):
 
 
 def boards(clean, own):
-    """The modules in the order they load in, one of them the submission's."""
+    """The modules in the order they load in; OWN, if any, is the submission's."""
     order = ("mmu_rmap", "my_mmu_driver", "my_mmu_spinlock", "my_mmu_split_ptl",
              "my_mmu_rcu_list", "my_mmu_interval")
-    return [own if own.name == f"{name}.ko" else next(clean.rglob(f"{name}.ko"))
+    return [own if own and own.name == f"{name}.ko" else next(clean.rglob(f"{name}.ko"))
             for name in order]

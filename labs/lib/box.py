@@ -23,7 +23,8 @@ from places import BUILD, OUT, ROOT, Trouble, source_files
 CPU_S, MEMORY, FILE_SIZE, OUTPUT = 120, 3 << 30, 64 << 20, 1 << 20
 HARMLESS = re.compile(r"Skipping BTF generation|pahole version differs|the compiler differs "
                       r"from the one used|The kernel was built by:|You are using:")
-MESSAGE = re.compile(r"(?:error|warning|Error|Warning): |^ERROR: modpost: |undefined!")
+MESSAGE = re.compile(r"(?:error|warning|Error|Warning): |^ERROR: modpost: |undefined!|"
+                     r"multiple definition of |undefined reference to ")
 
 
 class NotBuilt(Exception):
@@ -39,6 +40,44 @@ def limits():
     resource.setrlimit(resource.RLIMIT_AS, (MEMORY, MEMORY))
     resource.setrlimit(resource.RLIMIT_FSIZE, (FILE_SIZE, FILE_SIZE))
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+
+
+def compile_in_box(argv, log, names):
+    """NotBuilt if the compiler says a word, or fails. names: what paths are called."""
+    if not shutil.which("bwrap"):
+        raise Trouble("bubblewrap is not installed, and no submission is compiled without "
+                      "it: vm/setup labs")
+    with open(log, "wb") as out:
+        status = subprocess.run(argv, stdin=subprocess.DEVNULL, stdout=out,
+                                stderr=subprocess.STDOUT, preexec_fn=limits).returncode
+    with open(log, errors="replace") as file:
+        text = file.read(OUTPUT)
+    for path, name in names.items():
+        text = text.replace(path, name)
+    lines = [line for line in text.splitlines() if not HARMLESS.search(line)]
+    said = [line for line in lines if MESSAGE.search(line)]
+    if status and not said:
+        tail = "; ".join(lines[-3:])
+        if "bwrap:" in text:
+            raise Trouble(f"the box to compile in cannot be made: {tail}")
+        said = [f"the build failed without an error message (status {status}); did it need "
+                f"too much time, memory or output? The last lines: {tail}"]
+    if said:
+        raise NotBuilt(list(dict.fromkeys(said))[:5])
+
+
+def box(read, write):
+    """The command in front of what runs in the box, and may read these and write there."""
+    argv = ["bwrap", "--unshare-all", "--die-with-parent", "--new-session",
+            "--clearenv", "--setenv", "PATH", "/usr/bin:/usr/sbin",
+            "--setenv", "LC_ALL", "C.UTF-8", "--ro-bind", "/usr", "/usr",
+            "--proc", "/proc", "--dev", "/dev", "--tmpfs", "/tmp"]
+    for name in ("bin", "sbin", "lib", "lib32", "lib64", "libx32"):
+        if os.path.islink(f"/{name}"):
+            argv += ["--symlink", os.readlink(f"/{name}"), f"/{name}"]
+    for path in read:
+        argv += ["--ro-bind", str(path), str(path)]
+    return argv + ["--bind", str(write), str(write), "--"]
 
 
 class Bench(machine.Bench):
@@ -90,26 +129,14 @@ class Bench(machine.Bench):
         self.lock.close()
 
     def box(self):
-        """The command in front of what runs in the box."""
         kernel = (BUILD / "kernel" / self.kernel).resolve()
-        argv = ["bwrap", "--unshare-all", "--die-with-parent", "--new-session",
-                "--clearenv", "--setenv", "PATH", "/usr/bin:/usr/sbin",
-                "--setenv", "LC_ALL", "C.UTF-8", "--ro-bind", "/usr", "/usr",
-                "--proc", "/proc", "--dev", "/dev", "--tmpfs", "/tmp"]
-        for name in ("bin", "sbin", "lib", "lib32", "lib64", "libx32"):
-            if os.path.islink(f"/{name}"):
-                argv += ["--symlink", os.readlink(f"/{name}"), f"/{name}"]
-        for path in (kernel, self.src.resolve(), self.clean.resolve(),
-                     ROOT / "tests/mutants/kbuild.py", ROOT / "labs/lib/remake.py"):
-            argv += ["--ro-bind", str(path), str(path)]
         # Debian's headers name each other by absolute paths below /usr
-        return argv + ["--bind", str(self.out.resolve()), str(self.out.resolve()), "--"]
+        return box([kernel, self.src.resolve(), self.clean.resolve(),
+                    ROOT / "tests/mutants/kbuild.py", ROOT / "labs/lib/remake.py"],
+                   self.out.resolve())
 
     def build(self, lab, source):
         """The module of a submission; what the compiler said if it said a word."""
-        if not shutil.which("bwrap"):
-            raise Trouble("bubblewrap is not installed, and no submission is compiled without "
-                          "it: vm/setup labs")
         self.restore()
         target = self.src / lab.source
         if target.read_bytes() == source:
@@ -118,27 +145,10 @@ class Bench(machine.Bench):
         kdir = (BUILD / "kernel" / self.kernel / "kdir").resolve()
         argv = [*self.box(), "/usr/bin/python3", str(ROOT / "labs/lib/remake.py"),
                 str(self.out.resolve()), str(self.clean.resolve()), str(kdir), lab.source]
-        log = self.dir / "build.log"
-        with open(log, "wb") as out:
-            done = subprocess.run(argv, stdin=subprocess.DEVNULL, stdout=out,
-                                  stderr=subprocess.STDOUT, preexec_fn=limits)
-        self.judge(lab, done.returncode, log)
+        compile_in_box(argv, self.dir / "build.log",
+                       {f"{self.out.resolve()}/": "", f"{self.src.resolve()}/": "",
+                        lab.source: "my_mmu.c"})
         return self.module(lab, self.out)
-
-    def judge(self, lab, status, log):
-        with open(log, errors="replace") as file:
-            text = file.read(OUTPUT)
-        text = text.replace(f"{self.out.resolve()}/", "").replace(f"{self.src.resolve()}/", "")
-        lines = [line for line in text.splitlines() if not HARMLESS.search(line)]
-        said = [line.replace(lab.source, "my_mmu.c") for line in lines if MESSAGE.search(line)]
-        if status and not said:
-            tail = "; ".join(lines[-3:])
-            if "bwrap:" in text:
-                raise Trouble(f"the box to compile in cannot be made: {tail}")
-            said = [f"the build failed without an error message (status {status}); did it need "
-                    f"too much time, memory or output? The last lines: {tail}"]
-        if said:
-            raise NotBuilt(list(dict.fromkeys(said))[:5])
 
     def module(self, lab, where):
         name = "my_mmu_" + lab.variant.replace("-", "_") + ".ko"
