@@ -47,7 +47,7 @@ def guest_key():
 def tree_key():
     """Of all that a grade depends on."""
     return guest_key() + digest_of(sorted(p for p in LABS.rglob("*")
-                                          if p.suffix in (".py", ".toml", ".c")))
+                                          if p.suffix in (".py", ".toml", ".c", ".patch")))
 
 
 class Reference:
@@ -139,9 +139,20 @@ class Grader:
 
     def publish(self):
         self.result.seconds = time.monotonic() - self.start
-        report.write(self.out / "results.json", report.gradescope(self.result))
-        report.write(self.out / "report.txt", report.text(self.result))
-        report.write(self.out / "junit.xml", report.junit(self.result))
+        results, text, junit = self.reports()
+        report.write(self.out / "results.json", results)
+        report.write(self.out / "report.txt", text)
+        report.write(self.out / "junit.xml", junit)
+
+    def reports(self):
+        """results.json, report.txt, junit.xml"""
+        result = self.result
+        return (report.gradescope(result, report.rows(result)), report.text(result),
+                report.junit(result))
+
+    def more_key(self):
+        """What else a grade of this kind depends on."""
+        return ""
 
     def known(self):
         """Has exactly this been graded already?"""
@@ -162,7 +173,7 @@ class Grader:
             return 1
         result.seed = self.seed(taken)
         digest = hashlib.sha256(taken.data + f"{tree_key()} {self.lab.number} {result.seed} "
-                                f"{result.kernel}".encode())
+                                f"{result.kernel} {self.more_key()}".encode())
         result.key, result.notes = digest.hexdigest(), taken.notes
         if self.known():
             return 1 if json.loads((self.out / "results.json").read_text())[
@@ -170,12 +181,10 @@ class Grader:
         self.publish()
         shutil.rmtree(evidence, ignore_errors=True)
         evidence.mkdir()
-        (evidence / self.lab.file).write_bytes(taken.data)
+        for name, data in taken.files.items():
+            (evidence / name).write_bytes(data)
         try:
-            if self.lab.kind == "answers":
-                self.compare(taken, evidence)
-            else:
-                self.ask(*self.build(taken, evidence), evidence)
+            self.judge(taken, evidence)
         except NotBuilt as why:
             result.state, result.messages = "It does not compile without a word:", why.messages
         except (Refused, asking.Alarm) as why:
@@ -183,6 +192,12 @@ class Grader:
         result.finished = True
         self.publish()
         return 1 if result.refused else 0
+
+    def judge(self, taken, evidence):
+        if self.lab.kind == "answers":
+            self.compare(taken, evidence)
+        else:
+            self.ask(*self.build(taken, evidence), evidence)
 
     def seed(self, taken):
         """As we were told; else as the submission says, or at random."""

@@ -50,8 +50,26 @@ class Lab:
     def points(self):
         return sum(part.points for part in self.parts)
 
+    @property
+    def files(self):
+        """What is handed in."""
+        return [self.file]
+
+    def handouts(self, todo, seed):
+        """Name -> text of what a student begins with."""
+        return {self.file: self.handout(todo, seed)}
+
     def part_of(self, test):
         return next((part for part in self.parts if test in part.tests), None)
+
+
+def check_draw(lab, todo, seed):
+    """What is drawn by a seed has no parts."""
+    if todo:
+        raise Trouble(f"TODO=: lab {lab.number} has no parts that can be given solved")
+    if not answers.good_seed(seed):
+        raise Trouble(f"SEED={seed}: a seed is a word of letters, digits and . _ @ + -, with "
+                      "64 of them at most")
 
 
 class AnswersLab(Lab):
@@ -65,11 +83,7 @@ class AnswersLab(Lab):
         self.module = importlib.import_module(table["module"])
 
     def handout(self, todo=None, seed=None):
-        if todo:
-            raise Trouble(f"TODO=: lab {self.number} has no parts that can be given solved")
-        if not answers.good_seed(seed):
-            raise Trouble(f"SEED={seed}: a seed is a word of letters, digits and . _ @ + -, with "
-                          "64 of them at most")
+        check_draw(self, todo, seed)
         return answers.handout(self, seed)
 
     def check(self, text):

@@ -79,17 +79,25 @@ def told(job):
     return ([job.detail] if job.detail else []) + said[:8]
 
 
-def text(result):
-    """report.txt"""
-    lab, score = result.lab, result.score
-    head = f"lab {lab.number}  {lab.title}"
+def beginning(result):
+    """Lines of report.txt: all of it, where there are no points."""
+    head = f"lab {result.lab.number}  {result.lab.title}"
     lines = [head, "=" * len(head), ""]
     lines += [f"note: {note}" for note in result.notes]
     if result.refused:
-        return "\n".join(lines + [f"REFUSED: {result.refused}",
-                                  "No points are given or taken before a human has looked.", ""])
-    if not score:
-        return "\n".join(lines + [result.state, *[f"  {m}" for m in result.messages], ""])
+        return lines + [f"REFUSED: {result.refused}",
+                        "No points are given or taken before a human has looked."]
+    if not result.score:
+        return lines + [result.state, *[f"  {m}" for m in result.messages]]
+    return lines
+
+
+def text(result):
+    """report.txt"""
+    lab, score = result.lab, result.score
+    lines = beginning(result)
+    if not score or result.refused:
+        return "\n".join(lines) + "\n"
     lines += [f"{score.total}/{score.most}   "
               + "   ".join(f"{p.name} {score.parts[p.name]}/{p.points}" for p in lab.parts)
               + (f"   regressions {score.regressions}" if lab.regressions else "")
@@ -110,8 +118,8 @@ def text(result):
     return "\n".join(lines) + "\n"
 
 
-def gradescope(result):
-    """results.json"""
+def rows(result):
+    """Of results.json: a table for each test."""
     tests = []
     for test in result.lab.tests:
         job, part = result.jobs.get(test), result.lab.part_of(test)
@@ -126,6 +134,11 @@ def gradescope(result):
                       "\n".join(explain(job, result.lab)) if job and job.verdict
                       and verdict != "skip" else verdict,
             "visibility": "visible"})
+    return tests
+
+
+def gradescope(result, tests):
+    """results.json"""
     return json.dumps({
         "score": result.score.total if result.score else 0,
         "execution_time": round(result.seconds, 1),
@@ -141,17 +154,28 @@ def gradescope(result):
 
 def junit(result):
     """junit.xml"""
-    suite = xml.Element("testsuite", name=f"lab {result.lab.number}",
-                        tests=str(len(result.lab.tests)), time=f"{result.seconds:.1f}")
+    cases = []
     for test in result.lab.tests:
         job = result.jobs.get(test)
-        case = xml.SubElement(suite, "testcase", name=test, classname=result.lab.name,
-                              time=f"{job.took if job else 0:.3f}")
-        if not job or job.verdict in (None, "not asked", "skip"):
-            xml.SubElement(case, "skipped")
-        elif job.verdict != "ok":
+        why = None
+        if job and job.verdict not in (None, "ok", "not asked", "skip"):
             lines = explain(job, result.lab)
-            failure = xml.SubElement(case, "failure",
-                                     message=lines[0].removeprefix(f"FAIL {test}").strip())
-            failure.text = "\n".join(lines)
-    return xml.tostring(suite, encoding="unicode", xml_declaration=True) + "\n"
+            why = lines[0].removeprefix(f"FAIL {test}").strip(), "\n".join(lines)
+        skipped = not job or job.verdict in (None, "not asked", "skip")
+        cases.append((test, job.took if job else 0, skipped, why))
+    return suite(result, cases)
+
+
+def suite(result, cases):
+    """cases: (name, seconds, skipped, (message, text) of a failure)"""
+    top = xml.Element("testsuite", name=f"lab {result.lab.number}", tests=str(len(cases)),
+                      time=f"{result.seconds:.1f}")
+    for name, took, skipped, why in cases:
+        case = xml.SubElement(top, "testcase", name=name, classname=result.lab.name,
+                              time=f"{took:.3f}")
+        if skipped:
+            xml.SubElement(case, "skipped")
+        elif why:
+            failure = xml.SubElement(case, "failure", message=why[0])
+            failure.text = why[1]
+    return xml.tostring(top, encoding="unicode", xml_declaration=True) + "\n"

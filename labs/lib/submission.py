@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: GPL-2.0
-"""submission.py - take the one file of a submission, whatever it comes in
+"""submission.py - take the files of a submission, whatever it comes in
 
 A file, a folder or an archive (tar, zip). Of all that is in it, one regular file
-with the lab's name is taken; everything else is ignored and named. What would be
-guessed is refused, in a sentence.
+of each name that the lab wants is taken, mostly a single one; everything else is
+ignored and named. What would be guessed is refused, in a sentence.
 """
 
 import os
@@ -19,10 +19,15 @@ ARCHIVE, UNPACKED = 1 << 20, 16 << 20  # an archive's size, and that of all that
 
 
 class Taken:
-    """What is compiled, and what there is to say about it."""
+    """The files by their names, and what there is to say about them."""
 
-    def __init__(self, data, notes):
-        self.data, self.notes = data, notes
+    def __init__(self, files, notes):
+        self.files, self.notes = files, notes
+
+    @property
+    def data(self):
+        """The one file, or all of them."""
+        return b"\0".join(self.files.values())
 
 
 def take(path, lab):
@@ -33,127 +38,149 @@ def take(path, lab):
     if stat.S_ISLNK(mode):
         raise Refused(f"{path} is a link; hand in the file itself")
     if stat.S_ISDIR(mode):
-        return text_of(*from_folder(path, lab.file), lab)
+        return texts_of(*from_folder(path, lab.files), lab)
     if not stat.S_ISREG(mode):
         raise Refused(f"{path} is no file, no folder and no archive")
     size = os.path.getsize(path)
     if tarfile.is_tarfile(path) or zipfile.is_zipfile(path):
         if size > ARCHIVE:
             raise Refused(f"the archive has {size} bytes, and {ARCHIVE} are enough; hand in "
-                          f"{lab.file}")
+                          f"{both(lab.files)}")
     if tarfile.is_tarfile(path):
-        return text_of(*from_tar(path, lab.file), lab)
+        return texts_of(*from_tar(path, lab.files), lab)
     if zipfile.is_zipfile(path):
-        return text_of(*from_zip(path, lab.file), lab)
-    return text_of(read(path, lab.file), [], lab)
+        return texts_of(*from_zip(path, lab.files), lab)
+    if len(lab.files) > 1:
+        raise Refused(f"this is one file; hand in {both(lab.files)}, in a folder or an archive "
+                      "(make submit packs them)")
+    return texts_of({lab.files[0]: read(path, lab.files[0])}, [], lab)
 
 
-def read(path, wanted):
+def both(names):
+    return " and ".join(names)
+
+
+def read(path, name):
     if os.path.getsize(path) > SIZE:
-        raise too_big(os.path.getsize(path), wanted)
+        raise too_big(os.path.getsize(path), name)
     flags = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK
     with open(os.open(path, flags), "rb") as file:
         return file.read(SIZE + 1)
 
 
-def too_big(size, wanted):
-    return Refused(f"{wanted} has {size} bytes; a submission has {SIZE} at most. Was something "
+def too_big(size, name):
+    return Refused(f"{name} has {size} bytes; a submission has {SIZE} at most. Was something "
                    "pasted into it?")
 
 
-def chosen(found, others, wanted):
-    """The one of that name."""
-    if not found:
-        raise Refused(f"there is no {wanted} in it"
-                      + (f", only {', '.join(sorted(others)[:5])}" if others else ""))
-    if len(found) > 1:
-        raise Refused(f"there are {len(found)} files {wanted} in it "
-                      f"({', '.join(sorted(found)[:3])}); which one is meant?")
-    return found[0], ([f"ignored: {', '.join(sorted(others)[:8])}"] if others else [])
+def chosen(found, others, names):
+    """The one of each name."""
+    for name in names:
+        there = [path for path in found if os.path.basename(path) == name]
+        if not there:
+            raise Refused(f"there is no {name} in it"
+                          + (f", only {', '.join(sorted(others)[:5])}" if others else ""))
+        if len(there) > 1:
+            raise Refused(f"there are {len(there)} files {name} in it "
+                          f"({', '.join(sorted(there)[:3])}); which one is meant?")
+    return ([next(path for path in found if os.path.basename(path) == name) for name in names],
+            [f"ignored: {', '.join(sorted(others)[:8])}"] if others else [])
 
 
-def from_folder(path, wanted):
+def from_folder(path, names):
     found, others, seen = [], [], 0
     for folder, folders, files in os.walk(path):
         folders[:] = [f for f in folders if not f.startswith(".")]
         for name in files:
             full = os.path.join(folder, name)
             seen += 1
-            if name == wanted and os.path.islink(full):
-                raise Refused(f"{wanted} is a link; hand in the file itself")
-            (found if name == wanted else others).append(os.path.relpath(full, path))
+            if name in names and os.path.islink(full):
+                raise Refused(f"{name} is a link; hand in the file itself")
+            (found if name in names else others).append(os.path.relpath(full, path))
         if seen > ENTRIES or folder.count(os.sep) - str(path).count(os.sep) > 8:
             raise Refused(f"there are more than {ENTRIES} files in it, or folders in folders; "
-                          f"hand in {wanted} alone")
-    name, notes = chosen(found, others, wanted)
-    return read(os.path.join(path, name), wanted), notes
+                          f"hand in {both(names)} alone")
+    paths, notes = chosen(found, others, names)
+    return {name: read(os.path.join(path, at), name) for name, at in zip(names, paths)}, notes
 
 
-def from_tar(path, wanted):
-    found, others, data, unpacked = [], [], b"", 0
+def from_tar(path, names):
+    found, others, data, unpacked = [], [], {}, 0
     try:
         with tarfile.open(path) as tar:
             for member in tar:
+                name = os.path.basename(member.name)
                 if len(found) + len(others) >= ENTRIES:
-                    raise Refused(f"the archive has more than {ENTRIES} entries; hand in {wanted}")
+                    raise Refused(f"the archive has more than {ENTRIES} entries; hand in "
+                                  f"{both(names)}")
                 unpacked += member.size  # what is passed over is unpacked, too
-                if os.path.basename(member.name) != wanted and unpacked > UNPACKED:
+                if name not in names and unpacked > UNPACKED:
                     raise Refused(f"there are more than {UNPACKED} bytes in the archive; hand in "
-                                  f"{wanted}")
-                if os.path.basename(member.name) != wanted or member.isdir():
+                                  f"{both(names)}")
+                if name not in names or member.isdir():
                     others += [] if member.isdir() else [member.name]
                     continue
                 if not member.isreg():
                     raise Refused(f"{member.name} in the archive is a link; pack the file itself")
                 if member.size > SIZE:
-                    raise too_big(member.size, wanted)
+                    raise too_big(member.size, name)
                 found.append(member.name)
-                data = tar.extractfile(member).read(SIZE + 1)
+                data[name] = tar.extractfile(member).read(SIZE + 1)
     except (tarfile.TarError, OSError, EOFError) as error:
         raise Refused(f"the archive cannot be read: {error}") from error
-    _, notes = chosen(found, others, wanted)
-    return data, notes
+    _, notes = chosen(found, others, names)
+    return {name: data[name] for name in names}, notes
 
 
-def from_zip(path, wanted):
+def from_zip(path, names):
     try:
         with zipfile.ZipFile(path) as archive:
             entries = archive.infolist()
             if len(entries) > ENTRIES:
-                raise Refused(f"the archive has more than {ENTRIES} entries; hand in {wanted}")
+                raise Refused(f"the archive has more than {ENTRIES} entries; hand in "
+                              f"{both(names)}")
             files = [e for e in entries if not e.is_dir()]
-            found = [e.filename for e in files if os.path.basename(e.filename) == wanted]
-            name, notes = chosen(found, [e.filename for e in files if e.filename not in found],
-                                 wanted)
-            entry = archive.getinfo(name)
-            if stat.S_ISLNK(entry.external_attr >> 16):
-                raise Refused(f"{name} in the archive is a link; pack the file itself")
-            if entry.file_size > SIZE:
-                raise too_big(entry.file_size, wanted)
-            with archive.open(entry) as file:
-                return file.read(SIZE + 1), notes
+            found = [e.filename for e in files if os.path.basename(e.filename) in names]
+            paths, notes = chosen(found, [e.filename for e in files if e.filename not in found],
+                                  names)
+            return {name: of_entry(archive, at, name) for name, at in zip(names, paths)}, notes
     except (zipfile.BadZipFile, OSError, RuntimeError, NotImplementedError) as error:
         raise Refused(f"the archive cannot be read: {error}") from error
 
 
-def text_of(data, notes, lab):
+def of_entry(archive, path, name):
+    entry = archive.getinfo(path)
+    if stat.S_ISLNK(entry.external_attr >> 16):
+        raise Refused(f"{path} is a link; pack the file itself")
+    if entry.file_size > SIZE:
+        raise too_big(entry.file_size, name)
+    with archive.open(entry) as file:
+        return file.read(SIZE + 1)
+
+
+def texts_of(files, notes, lab):
+    taken = Taken({name: text_of(data, notes, name) for name, data in files.items()}, notes)
+    lab.check(taken.data.decode())
+    return taken
+
+
+def text_of(data, notes, name):
     """As the compiler gets it: UTF-8, ends of lines as everywhere here."""
     if len(data) > SIZE:
-        raise too_big(len(data), lab.file)
+        raise too_big(len(data), name)
     if not data.strip():
-        raise Refused(f"{lab.file} is empty")
+        raise Refused(f"{name} is empty")
     if b"\0" in data:
-        raise Refused(f"{lab.file} is no text: there are bytes of value 0 in it")
+        raise Refused(f"{name} is no text: there are bytes of value 0 in it")
     try:
         text = data.decode("utf-8-sig")
     except UnicodeDecodeError:
         text = data.decode("latin-1")
-        notes.append(f"{lab.file} is not UTF-8; it was read as Latin-1")
+        notes.append(f"{name} is not UTF-8; it was read as Latin-1")
     if "\r" in text:
         text = text.replace("\r\n", "\n").replace("\r", "\n")
         notes.append("its lines ended as on Windows; that was changed")
     if not text.endswith("\n"):
         text += "\n"
         notes.append("it did not end with a newline; one was added")
-    lab.check(text)
-    return Taken(text.encode(), notes)
+    return text.encode()

@@ -52,6 +52,10 @@ help:
 """
 
 
+# By the kind of a lab, where they are not those of code
+MAKEFILES = {"answers": answering.MAKEFILE}
+
+
 class Folder:
     """A student's folder: where it is, which lab, which seed."""
 
@@ -82,15 +86,17 @@ def new(number, directory, seed, todo):
     if path == ROOT or ROOT in path.parents:
         raise Trouble(f"{path} lies in the repository; say DIR=../lab-{lab.number} or another "
                       "folder outside")
-    if (path / lab.file).exists():
-        raise Trouble(f"{path / lab.file} is there already, and may be work of hours; say another "
-                      "DIR=, or remove it yourself")
+    for name in lab.files:
+        if (path / name).exists():
+            raise Trouble(f"{path / name} is there already, and may be work of hours; say another "
+                          "DIR=, or remove it yourself")
     seed = seed or secrets.token_hex(4)
-    text = lab.handout(todo, seed)
-    makefile = answering.MAKEFILE if lab.kind == "answers" else MAKEFILE
+    files = lab.handouts(todo, seed)
+    makefile = MAKEFILES.get(lab.kind, MAKEFILE)
     try:
-        path.mkdir(parents=True, exist_ok=True)
-        (path / lab.file).write_text(text)
+        for name, text in files.items():
+            (path / name).parent.mkdir(parents=True, exist_ok=True)
+            (path / name).write_text(text)
         (path / "Makefile").write_text(makefile.format(
             number=lab.number, title=lab.title, root=ROOT, file=lab.file))
         shutil.copyfile(lab.dir / "task.md", path / "README.md")
@@ -98,7 +104,7 @@ def new(number, directory, seed, todo):
         raise Trouble(f"{path} cannot be written: {error.strerror}") from error
     report.write(path / STATE, json.dumps({
         "lab": lab.number, "seed": seed, "hints": 0,
-        "handout": hashlib.sha256(text.encode()).hexdigest()}) + "\n")
+        "handout": hashlib.sha256("".join(files.values()).encode()).hexdigest()}) + "\n")
     print("  ...  making ready: modules and a machine, once for each kernel", flush=True)
     with ready(lab) as bench:
         if lab.kind == "code":
@@ -299,11 +305,11 @@ def submit(folder, _):
 
 
 def pack(folder):
-    """One archive, with the file and how many hints there were."""
+    """One archive, with what is handed in and how many hints there were."""
     lab = folder.lab
     path = folder.path / f"lab{lab.number}-{folder.state['seed']}.tar.gz"
     with tarfile.open(path, "w:gz") as tar:
-        for name in (lab.file, STATE):
+        for name in (*lab.files, STATE):
             tar.add(folder.path / name, name.lstrip("."), filter=nobody)
     print(f"Hand in {path}")
     return 0
