@@ -3,6 +3,7 @@
 
 Of most, the hand-out is made of the solution and stubs.c (CodeLab). In others,
 answers are handed in (AnswersLab); a module draws the questions and finds the truth.
+Or it is patches to judge, which are drawn as well (ReviewLab).
 """
 
 import importlib
@@ -11,6 +12,7 @@ import secrets
 import tomllib
 
 import answers
+import review
 from definitions import Unknown, cut, definitions, find, replace, without_markers
 from places import LABS, ROOT, Refused, Trouble
 
@@ -22,7 +24,7 @@ class Part:
 
     def __init__(self, table):
         self.name, self.title = table["name"], table["title"]
-        self.points, self.tests = table["points"], table["tests"]
+        self.points, self.tests = table["points"], table.get("tests", [])
 
 
 class Lab:
@@ -92,6 +94,35 @@ class AnswersLab(Lab):
     def seed_of(self, data):
         """What the questions of a submission were drawn with."""
         return answers.parse(data.decode(), self)[0]
+
+
+class ReviewLab(Lab):
+    """A lab in which patches are judged, and tests show which are wrong."""
+
+    kind, noun, file = "review", "tests", review.TESTS
+    files = [review.REVIEW, review.TESTS]
+
+    def __init__(self, folder, table):
+        super().__init__(folder, table)
+        self.variant = table["variant"]
+
+    @property
+    def source(self):
+        """What most patches change, below ROOT."""
+        return f"variants/{self.variant}/{FILE}"
+
+    def handouts(self, todo, seed):
+        check_draw(self, todo, seed)
+        return review.handout(self, seed)
+
+    @staticmethod
+    def seed_of(_):
+        """What decoys are drawn with; the patches are drawn as review.toml says."""
+        return secrets.token_hex(4)
+
+    @staticmethod
+    def check(_):
+        """What is wrong with it is said when it is graded."""
 
 
 class CodeLab(Lab):
@@ -175,7 +206,7 @@ class CodeLab(Lab):
         return {name: cut(text, find(text, name, self.source)) for name in self.cuts}
 
 
-KINDS = {kind.kind: kind for kind in (CodeLab, AnswersLab)}
+KINDS = {kind.kind: kind for kind in (CodeLab, AnswersLab, ReviewLab)}
 
 
 def load(folder):

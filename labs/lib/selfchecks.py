@@ -436,4 +436,4 @@ CHECKS = {"parser": check_parser, "lies": check_lies, "many": check_many,
           "handouts": check_handouts, "solutions": check_solutions, "beside": check_beside,
           "wrong": check_wrong, "attacks": check_attacks}
 # What compiles nothing and boots nothing
-BARE = {"parser", "lies", "many", "adapters", "taking", "questions"}
+BARE = {"parser", "lies", "many", "adapters", "taking", "questions", "patches"}

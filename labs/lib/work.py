@@ -18,6 +18,7 @@ import answering
 import asking
 import grading
 import report
+import reviewwork
 from box import Bench, NotBuilt
 from lab import by_number
 from places import ROOT, Refused, Trouble
@@ -53,7 +54,7 @@ help:
 
 
 # By the kind of a lab, where they are not those of code
-MAKEFILES = {"answers": answering.MAKEFILE}
+MAKEFILES = {"answers": answering.MAKEFILE, "review": reviewwork.MAKEFILE}
 
 
 class Folder:
@@ -346,9 +347,31 @@ ANSWERS_COMMANDS = {"build": answers_build, "check": answers_check, "hint": hint
                     "shell": answers_shell, "submit": answers_submit}
 
 
+def review_build(folder, _):
+    with ready(folder.lab) as bench:
+        return reviewwork.build(folder, bench)
+
+
+def review_check(folder, words):
+    with ready(folder.lab) as bench:
+        return reviewwork.check(folder, bench, words[0] if words else "")
+
+
+def review_submit(folder, words):
+    if review_build(folder, words):
+        print("Its tests would earn nothing like this; so nothing is packed.")
+        return 1
+    return pack(folder)
+
+
+REVIEW_COMMANDS = {"build": review_build, "check": review_check, "hint": hint,
+                   "submit": review_submit}
+
+
 def run(folder, word, words):
     """A command of the folder's lab."""
-    commands = ANSWERS_COMMANDS if folder.lab.kind == "answers" else COMMANDS
+    commands = {"answers": ANSWERS_COMMANDS, "review": REVIEW_COMMANDS}.get(folder.lab.kind,
+                                                                            COMMANDS)
     if word not in commands:
         raise Trouble(f"lab {folder.lab.number} has no {word}; it has {', '.join(commands)}")
     return commands[word](folder, words)
