@@ -20,6 +20,7 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
+#include <sys/types.h>
 
 #include "mmu.h"
 
@@ -320,6 +321,7 @@ uint64_t next_random(uint64_t *state);
 void shuffle(int *order, int n, uint64_t *state);
 int fail(struct space *s, const char *fmt, ...)
 	__attribute__((format(printf, 2, 3)));
+int wait_for_all_of(pid_t pid);
 void die(const char *fmt, ...)
 	__attribute__((format(printf, 1, 2), noreturn));
 const char *load_text(const struct load *load);

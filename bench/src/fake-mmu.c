@@ -187,9 +187,18 @@ int mmu_configure(int fd, uint32_t shootdown_us)
 
 int mmu_evict(int fd, const void *addr)
 {
+	int i, evicted = 0;
+
 	(void)fd;
-	(void)addr;
-	return 1;
+	pthread_mutex_lock(&lock);
+	for (i = 0; i < MAX_RANGES; i++)
+		if (ranges[i].len == MMU_PAGE && ranges[i].addr == addr) {
+			zap(&ranges[i]);
+			evicted++;
+		}
+	stats.rmap_zaps += evicted;
+	pthread_mutex_unlock(&lock);
+	return evicted;
 }
 
 int mmu_stats(int fd, struct my_mmu_stats *st)

@@ -138,11 +138,11 @@ static void start_child(struct group *g)
 	g->sock = pair[0];
 }
 
-/* Returns when all of it is gone, memory and device included. */
+/* Returns when all of it is gone, its own children's devices included. */
 static void stop_child(struct group *g)
 {
 	close(g->sock);
-	waitpid(g->pid, NULL, 0);
+	wait_for_all_of(g->pid);
 	g->pid = 0;
 }
 

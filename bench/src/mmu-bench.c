@@ -351,7 +351,8 @@ static void cmd_load(struct params *p)
 {
 	struct load load = { p->threads[0], p->pages[0] };
 	const struct scenario *sc;
-	int i, status;
+	pid_t pid;
+	int i;
 
 	if (!p->n_scenarios)
 		die("load: name the --scenarios");
@@ -360,9 +361,10 @@ static void cmd_load(struct params *p)
 	for (i = 0; i < p->n_scenarios; i++) {
 		sc = find_scenario(p->scenarios[i]);
 		fflush(NULL);
-		if (!fork())
+		pid = fork();
+		if (!pid)
 			exit(run_load(p, sc, load));
-		if (wait(&status) < 0 || status)
+		if (wait_for_all_of(pid))
 			exit(1);
 	}
 }
@@ -432,6 +434,8 @@ int main(int argc, char **argv)
 	/* 4 KiB pages everywhere, also where the system would rather not. */
 	if (prctl(PR_SET_THP_DISABLE, 1, 0, 0, 0))
 		die("PR_SET_THP_DISABLE: %s", strerror(errno));
+	if (prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0))
+		die("PR_SET_CHILD_SUBREAPER: %s", strerror(errno));
 	if (!strcmp(cmd, "list"))
 		cmd_list(&p);
 	else if (!strcmp(cmd, "plan"))

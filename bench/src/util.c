@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/wait.h>
 #include <time.h>
 
 #include "bench.h"
@@ -69,6 +70,21 @@ void die(const char *fmt, ...)
 	va_end(ap);
 	fputc('\n', stderr);
 	exit(1);
+}
+
+/*
+ * Returns when @pid is gone, and the children that it has left to us, as main()
+ * has asked: a device that is still going away would be measured with the next.
+ */
+int wait_for_all_of(pid_t pid)
+{
+	int status, ret = -1;
+	pid_t gone;
+
+	while ((gone = wait(&status)) > 0)
+		if (gone == pid)
+			ret = status;
+	return ret;
 }
 
 /* "2 threads, 16 pages"; good until the next call */
