@@ -374,4 +374,7 @@ def run(folder, word, words):
                                                                             COMMANDS)
     if word not in commands:
         raise Trouble(f"lab {folder.lab.number} has no {word}; it has {', '.join(commands)}")
-    return commands[word](folder, words)
+    try:
+        return commands[word](folder, words)
+    except (Refused, asking.Alarm) as why:
+        raise Trouble(f"{why}. Handed in like this, it would be refused") from why
