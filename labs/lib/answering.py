@@ -9,25 +9,13 @@ import asking
 from places import ROOT
 from scores import Score
 
-MAKEFILE = """\
-# SPDX-License-Identifier: GPL-2.0
-# Lab {number}: {title}. Everything is done by labs/lab of the repository.
-MMU ?= {root}
-LAB := $(MMU)/labs/lab
-
-.PHONY: build check hint shell submit help
-build: ; @$(LAB) build
-check: ; @$(LAB) check
-hint: ; @$(LAB) hint
-shell: ; @$(LAB) shell
-submit: ; @$(LAB) submit
-help:
-	@echo "make                can {file} be read? What is empty?"
-	@echo "make check          how many answers are right, and the points they earn"
-	@echo "make shell          a shell in the guest, the driver loaded (KERNEL=6.1: an older one)"
-	@echo "make hint           the next hint"
-	@echo "make submit         pack what is handed in"
-"""
+HELP = {
+    "make": "can {file} be read? What is empty?",
+    "make check": "how many answers are right, and the points they earn",
+    "make shell": "a shell in the guest, the driver loaded (KERNEL=6.1: an older one)",
+    "make hint": "the next hint",
+    "make submit": "pack what is handed in",
+}
 
 
 def of_folder(folder):

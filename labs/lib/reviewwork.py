@@ -16,24 +16,13 @@ from review import BOOTS, REVIEW, TESTS, Malformed, Matrix, Review
 from submission import take
 from trees import Sets, program
 
-MAKEFILE = """\
-# SPDX-License-Identifier: GPL-2.0
-# Lab {number}: {title} Everything is done by labs/lab of the repository.
-MMU ?= {root}
-LAB := $(MMU)/labs/lab
-
-.PHONY: build check hint submit help
-build: ; @$(LAB) build
-check: ; @$(LAB) check '$(T)'
-hint: ; @$(LAB) hint
-submit: ; @$(LAB) submit
-help:
-	@echo "make                compile {file}, as the grader does"
-	@echo "make check          each test: with the tree, decoys, and the patch that it is about"
-	@echo "make check T=NAME   one test, or several (T='g2_*'), once with each"
-	@echo "make hint           the next hint"
-	@echo "make submit         pack what is handed in"
-"""
+HELP = {
+    "make": "compile {file}, as the grader does",
+    "make check": "each test: with the tree, decoys, and the patch that it is about",
+    "make check T=NAME": "one test, or several (T='g2_*'), once with each",
+    "make hint": "the next hint",
+    "make submit": "pack what is handed in",
+}
 
 
 class HandedOut(Diff):

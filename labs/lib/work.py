@@ -27,34 +27,27 @@ from submission import take
 
 STATE = ".lab"
 KERNEL = os.environ.get("KERNEL") or "6.12"
+HELP = {
+    "make": "compile {file}, as the grader does",
+    "make check": "all tests, and the points they earn",
+    "make check T=NAME": "one test, or several (T='g1_*')",
+    "make watch": "on each save: compile, and the first test that fails",
+    "make explain T=NAME": "what a test does, and which guarantee it is of",
+    "make hint": "the next hint",
+    "make shell": "a shell in the guest, your module loaded",
+    "make submit": "pack what is handed in",
+}
 MAKEFILE = """\
 # SPDX-License-Identifier: GPL-2.0
-# Lab {number}: {title}. Everything is done by labs/lab of the repository.
+# Lab {number}: {title} Everything is done by labs/lab of the repository.
 MMU ?= {root}
 LAB := $(MMU)/labs/lab
 
-.PHONY: build check watch explain hint shell submit help
-build: ; @$(LAB) build
-check: ; @$(LAB) check $(T)
-watch: ; @$(LAB) watch
-explain: ; @$(LAB) explain $(T)
-hint: ; @$(LAB) hint
-shell: ; @$(LAB) shell
-submit: ; @$(LAB) submit
+.PHONY: {targets} help
+{rules}
 help:
-	@echo "make                compile {file}, as the grader does"
-	@echo "make check          all tests, and the points they earn"
-	@echo "make check T=NAME   one test, or several (T='g1_*')"
-	@echo "make watch          on each save: compile, and the first test that fails"
-	@echo "make explain T=NAME what a test does, and which guarantee it is of"
-	@echo "make hint           the next hint"
-	@echo "make shell          a shell in the guest, your module loaded"
-	@echo "make submit         pack what is handed in"
+{help}
 """
-
-
-# By the kind of a lab, where they are not those of code
-MAKEFILES = {"answers": answering.MAKEFILE, "review": reviewwork.MAKEFILE}
 
 
 class Folder:
@@ -79,6 +72,19 @@ class Folder:
             raise Trouble(str(why)) from why
 
 
+def makefile(lab):
+    """A target for each command of its kind."""
+    commands, lines = KINDS[lab.kind]
+    of_tests = ("check", "explain")
+    return MAKEFILE.format(
+        number=lab.number, title=lab.title + ("" if lab.title.endswith("?") else "."), root=ROOT,
+        targets=" ".join(commands),
+        rules="\n".join(f"{word}: ; @$(LAB) {word}" + (" '$(T)'" if word in of_tests else "")
+                        for word in commands),
+        help="\n".join(f'\t@echo "{what:19} {does.format(file=lab.file)}"'
+                       for what, does in lines.items()))
+
+
 def new(number, directory, seed, todo):
     """make lab: a folder with the hand-out."""
     lab = by_number(number)
@@ -93,13 +99,11 @@ def new(number, directory, seed, todo):
                           "DIR=, or remove it yourself")
     seed = seed or secrets.token_hex(4)
     files = lab.handouts(todo, seed)
-    makefile = MAKEFILES.get(lab.kind, MAKEFILE)
     try:
         for name, text in files.items():
             (path / name).parent.mkdir(parents=True, exist_ok=True)
             (path / name).write_text(text)
-        (path / "Makefile").write_text(makefile.format(
-            number=lab.number, title=lab.title, root=ROOT, file=lab.file))
+        (path / "Makefile").write_text(makefile(lab))
         shutil.copyfile(lab.dir / "task.md", path / "README.md")
     except OSError as error:
         raise Trouble(f"{path} cannot be written: {error.strerror}") from error
@@ -368,10 +372,14 @@ REVIEW_COMMANDS = {"build": review_build, "check": review_check, "hint": hint,
                    "submit": review_submit}
 
 
+# The commands of each kind of lab, and what make help says of them
+KINDS = {"code": (COMMANDS, HELP), "answers": (ANSWERS_COMMANDS, answering.HELP),
+         "review": (REVIEW_COMMANDS, reviewwork.HELP)}
+
+
 def run(folder, word, words):
     """A command of the folder's lab."""
-    commands = {"answers": ANSWERS_COMMANDS, "review": REVIEW_COMMANDS}.get(folder.lab.kind,
-                                                                            COMMANDS)
+    commands, _ = KINDS[folder.lab.kind]
     if word not in commands:
         raise Trouble(f"lab {folder.lab.number} has no {word}; it has {', '.join(commands)}")
     try:
