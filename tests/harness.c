@@ -155,6 +155,7 @@ static const char *verdict(int status, char *buf, size_t size)
 static bool wrecked, hung;
 static bool stop_group_at_wreck;	/* -w */
 static bool stop_at_wreck;		/* -W */
+static bool measures_all;		/* -m */
 
 bool harness_stops(void)
 {
@@ -237,6 +238,8 @@ enum result harness_run(const struct job *j, int nr)
 		harness_show_group(pid);
 	}
 	after_ok = clear_up(j, pid, in_time);
+	if (measures_all)
+		note("and %.3f s in all", now_s() - start);
 	wrecked |= !after_ok;
 	hung |= !in_time;
 	if (in_time)
@@ -298,18 +301,20 @@ const struct test *harness_find(const char *group, const char *name)
 
 static int count_selected(const char *group)
 {
+	bool variant = is_variant(group);
 	const struct test *t;
 	int n = 0;
 
 	if (!passes(&only_groups, group))
 		return 0;
 	for (t = tests; t; t = t->next)
-		n += selected(t, group, is_variant(group));
+		n += selected(t, group, variant);
 	return n;
 }
 
 static enum result run_group(const char *group, int nr)
 {
+	bool variant = is_variant(group);
 	struct job j = { .group = group };
 	int sum[3] = { 0 }, i = 0;
 	const struct test *t;
@@ -319,7 +324,7 @@ static enum result run_group(const char *group, int nr)
 	line("# Subtest: %s", group);
 	line("1..%d", count_selected(group));
 	for (t = tests; t && !harness_stops(); t = t->next) {
-		if (!selected(t, group, is_variant(group)))
+		if (!selected(t, group, variant))
 			continue;
 		j.test = t;
 		j.label = t->name;
@@ -360,12 +365,14 @@ static void list_all(void)
 {
 	const char *const *g;
 	const struct test *t;
+	bool variant;
 
-	for (g = ops->groups; *g; g++)
-		for (t = tests; t; t = t->next)
-			if (count_selected(*g) &&
-			    selected(t, *g, is_variant(*g)))
+	for (g = ops->groups; *g; g++) {
+		variant = is_variant(*g);
+		for (t = tests; t && passes(&only_groups, *g); t = t->next)
+			if (selected(t, *g, variant))
 				line("%s %s %u", *g, t->name, t->timeout_s);
+	}
 }
 
 static bool set_part(const char *arg)
@@ -379,10 +386,11 @@ static bool set_part(const char *arg)
 static void usage(const char *name)
 {
 	fprintf(stderr,
-		"usage: %s [-l] [-v GROUP]... [-t GLOB]... [-p K/N] [-w] [-W]\n"
+		"usage: %s [-l] [-m] [-v GROUP]... [-t GLOB]... [-p K/N] [-w] [-W]\n"
 		"       [-x FACTOR] [-D SECONDS] [-T] [-s SEED] [-d SECONDS]\n"
 		"       or [-W] [-x FACTOR] [-D SECONDS] [-T] -P FILE\n"
 		"  -l         list the tests: group, name, limit in seconds\n"
+		"  -m         how long each test took, and what comes after it\n"
 		"  -v GROUP   only this variant (or other group), or these\n"
 		"  -t GLOB    only tests whose name matches one\n"
 		"  -p K/N     of all tests every N-th, from the K-th\n"
@@ -420,9 +428,11 @@ int harness_main(int argc, char **argv, const struct harness_ops *o)
 	int opt;
 
 	ops = o;
-	while ((opt = getopt(argc, argv, "lwWTv:t:p:x:D:P:s:d:")) != -1) {
+	while ((opt = getopt(argc, argv, "lmwWTv:t:p:x:D:P:s:d:")) != -1) {
 		if (opt == 'l')
 			list = true;
+		else if (opt == 'm')
+			harness_measures = measures_all = true;
 		else if (opt == 'w')
 			stop_group_at_wreck = true;
 		else if (opt == 'W')
