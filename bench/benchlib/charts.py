@@ -135,8 +135,8 @@ def matrix_table(lines: list[which.Line]) -> Table:
                  body, 4)
 
 
-def matrix_figure(plotter: Plotter, lines: list[which.Line]) -> Figure:
-    """Figure 1: the answer, as far as there is one."""
+def _matrix(plotter: Plotter, name: str, caption: str, alt: str,
+            lines: list[which.Line]) -> Figure:
     variants = which.variants_of(lines)
     cells, names, heads, froms, row = [], [], [], [], 0
     for scenario in dict.fromkeys(line.scenario for line in lines):
@@ -150,16 +150,8 @@ def matrix_figure(plotter: Plotter, lines: list[which.Line]) -> Figure:
                 f"{_matrix_cell(line.sizes[v], style_of(v, variants))}"
                 for x, v in enumerate(variants, 1) if v in line.sizes]
             row += 1
-    decided = sum(line.decided() for line in lines)
-    name = "which-when"
     figure = plotter.draw(
-        "matrix.gp", name,
-        "Which, when: cost relative to the best of each row (1.00), from "
-        "times where they decide the row, else from instructions, counted "
-        "with one thread. Darker is dearer; a sign marks the best.",
-        f"Matrix of {plural(len(lines), 'load')} and "
-        f"{plural(len(variants), 'variant')}: cost relative to the best. "
-        f"{decided} of {len(lines)} are decided.",
+        "matrix.gp", name, caption, alt,
         330 + 112 * len(variants), 80 + 21 * row,
         columns=" ".join(variants),
         styles=" ".join(str(style_of(v, variants)) for v in variants),
@@ -168,6 +160,32 @@ def matrix_figure(plotter: Plotter, lines: list[which.Line]) -> Figure:
         heads=plotter.table(f"{name}-heads.dat", heads),
         froms=plotter.table(f"{name}-froms.dat", froms), rows=row)
     return figure._replace(table=matrix_table(lines), tall=True)
+
+
+MEANING = ("Cost relative to the best of each row (1.00), from times where "
+           "they decide the row, else from instructions, counted with one "
+           "thread. Darker is dearer; a sign marks the best.")
+
+
+def matrix_figures(plotter: Plotter, lines: list[which.Line]) -> list[Figure]:
+    """Figure 1: the answer, as far as there is one; then all of it."""
+    differing = [line for line in lines if line.differs()]
+    decided = sum(line.decided() for line in lines)
+    same = decided - len(differing)
+    everything = _matrix(
+        plotter, "which-when", f"Which, when: all loads. {MEANING}",
+        f"Matrix of {plural(len(lines), 'load')}: cost relative to the best. "
+        f"{decided} are decided.", lines)
+    if not differing:
+        return [everything]
+    return [_matrix(
+        plotter, "which-differ",
+        f"Which, when: the loads that tell variants apart, {len(differing)} "
+        f"of {len(lines)}. In {same} more all are the same within 3 %, and "
+        f"{len(lines) - decided} are undecided. {MEANING}",
+        f"Matrix of {plural(len(differing), 'load')} of {len(lines)}, with "
+        "the cost of each variant relative to the best.", differing),
+        everything]
 
 
 # --- variants against each other ---------------------------------------------

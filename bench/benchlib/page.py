@@ -533,7 +533,7 @@ class Report(NamedTuple):
 
 
 class Drawn(NamedTuple):
-    matrix: Figure
+    matrices: list[Figure]
     pairs: list[Figure]
     controls: list[Figure]
     insn: list[Figure]
@@ -632,7 +632,7 @@ def _controls(report: Report, drawn: Drawn) -> Section:
 def sections(report: Report, drawn: Drawn) -> list[Section]:
     interval = interval_name(report.results)
     found = [
-        Section("which", "Which, when", [figures([drawn.matrix])]),
+        Section("which", "Which, when", [figures(drawn.matrices)]),
         _pairs(report, drawn), _controls(report, drawn),
         _verdicts(report.verdicts,
                   bars.prices(report.counts) if report.counts else [], interval),

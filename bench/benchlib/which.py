@@ -44,6 +44,11 @@ class Line(NamedTuple):
     def decided(self) -> bool:
         return all(s.word != UNDECIDED for s in self.sizes.values())
 
+    def differs(self) -> bool:
+        """Whether it is known that some variant costs more."""
+        return self.decided() and any(s.word == WORSE
+                                      for s in self.sizes.values())
+
     def honest(self) -> "Line":
         """Nobody is best of a row that does not know it."""
         if self.decided():
