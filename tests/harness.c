@@ -386,11 +386,11 @@ static bool set_part(const char *arg)
 static void usage(const char *name)
 {
 	fprintf(stderr,
-		"usage: %s [-l] [-m] [-v GROUP]... [-t GLOB]... [-p K/N] [-w] [-W]\n"
-		"       [-x FACTOR] [-D SECONDS] [-T] [-s SEED] [-d SECONDS]\n"
+		"usage: %s [-l] [-m] [-v GROUP]... [-t GLOB]... [-p K/N]\n"
+		"       [-w] [-W] [-x FACTOR] [-D SECONDS] [-T] [-s SEED] [-d SECONDS]\n"
 		"       or [-W] [-x FACTOR] [-D SECONDS] [-T] -P FILE\n"
 		"  -l         list the tests: group, name, limit in seconds\n"
-		"  -m         how long each test took, and what comes after it\n"
+		"  -m         how long each test took, and all with it\n"
 		"  -v GROUP   only this variant (or other group), or these\n"
 		"  -t GLOB    only tests whose name matches one\n"
 		"  -p K/N     of all tests every N-th, from the K-th\n"
