@@ -387,7 +387,8 @@ static void usage(const char *name)
 {
 	fprintf(stderr,
 		"usage: %s [-l] [-m] [-v GROUP]... [-t GLOB]... [-p K/N]\n"
-		"       [-w] [-W] [-x FACTOR] [-D SECONDS] [-T] [-s SEED] [-d SECONDS]\n"
+		"       [-w] [-W] [-x FACTOR] [-D SECONDS] [-T] [-s SEED]\n"
+		"       [-d SECONDS]\n"
 		"       or [-W] [-x FACTOR] [-D SECONDS] [-T] -P FILE\n"
 		"  -l         list the tests: group, name, limit in seconds\n"
 		"  -m         how long each test took, and all with it\n"
