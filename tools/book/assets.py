@@ -60,6 +60,20 @@ def without_the_unused(text):
     return re.sub(r">\s*\n\s*<", ">\n<", text)
 
 
+# Colours and styles stay as they are written: the page and the paper look for them
+SCOUR = ["scour", "-q", "--strip-xml-prolog", "--enable-comment-stripping", "--indent=none",
+         "--no-line-breaks", "--disable-group-collapsing", "--disable-simplify-colors",
+         "--disable-style-to-xml"]
+
+
+def scoured(text):
+    """A drawing that looks the same, in half of the bytes."""
+    done = subprocess.run(SCOUR, input=text, capture_output=True, text=True, check=False)
+    if done.returncode or "<svg" not in done.stdout:
+        raise Problem(f"scour cannot read it: {done.stderr.strip()[-200:]}")
+    return done.stdout
+
+
 def inline(text, prefix, alt):
     """Make a stand-alone SVG part of a page.
 
@@ -77,7 +91,7 @@ def inline(text, prefix, alt):
     if re.search(r"<image\b|href\s*=\s*['\"](?!#|data:)", text):
         raise Problem("the drawing needs other files, which a reader "
                       "without a network does not have")
-    text = without_the_unused(text)
+    text = without_the_unused(scoured(text)).strip()
     names = set(re.findall(r"\bid\s*=\s*['\"]([^'\"]+)['\"]", text))
     for name in names:
         quoted = re.escape(name)

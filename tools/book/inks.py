@@ -11,10 +11,11 @@ import re
 INK = "#222"
 GRID = "#bbb"
 TALL = 1.5  # times as high as wide: gets a page of its own
-MARKER = re.compile(r"""<use xlink:href=['"]#([^'"]*)['"]([^>]*?)/>""")
+MARKER = re.compile(r"""<use\b([^>]*?)\sxlink:href=['"]#([^'"]*)['"]([^>]*?)/>""")
 DEFINED = re.compile(r"""<(?:path|rect|circle|use)\b[^>]*?\bid=['"]([^'"]*)['"]"""
                      r"[^>]*/>")
 SIZE = re.compile(r'viewBox="[-\d.]+ [-\d.]+ ([\d.]+) ([\d.]+)"')
+GRIDLINE = re.compile(r"""<[^>]*\sclass="gridline"[^>]*>""")
 COLOR = re.compile(r"""\scolor=(['"])(.*?)\1""")
 
 
@@ -23,7 +24,8 @@ def shape(name, known, color):
     text = re.sub(r"""\sid=(['"]).*?\1""", "", known[name])
     used = MARKER.fullmatch(text)
     if used:
-        text = f"<g{used.group(2)}>{shape(used.group(1), known, color)}</g>"
+        before, other, after = used.groups()
+        text = f"<g{before}{after}>{shape(other, known, color)}</g>"
     return text.replace("currentColor", color)
 
 
@@ -32,7 +34,8 @@ def marked(svg):
     known = {found.group(1): found.group() for found in DEFINED.finditer(svg)}
 
     def copy(found):
-        name, rest = found.groups()
+        before, name, after = found.groups()
+        rest = before + after
         if name not in known:
             return found.group()
         color = COLOR.search(rest)
@@ -49,8 +52,7 @@ def on_paper(page):
         svg = found.group()
         if "<use" in svg:
             svg = marked(svg)
-        svg = re.sub(r"""stroke=(['"])currentColor\1( class="gridline")""",
-                     rf'stroke="{GRID}"\2', svg)
+        svg = GRIDLINE.sub(lambda line: line.group().replace("currentColor", GRID), svg)
         width, height = map(float, SIZE.search(svg).groups())
         if height > TALL * width:
             svg = svg.replace("<svg", '<svg class="tall"', 1)
