@@ -12,6 +12,8 @@
 #define CALLS_MIN	40
 #define STAY		90	/* percent by who made the call before */
 
+struct fixed fixed = { .serial = -1, .variant = -1 };
+
 /* splitmix64 */
 uint64_t draw_u64(struct draw *d)
 {
@@ -180,6 +182,8 @@ static void draw_plan(struct draw *d, struct sequence *s, unsigned int round,
 		      unsigned int *procs, unsigned int *threads)
 {
 	s->serial = chance(d, 50);
+	if (fixed.serial >= 0)
+		s->serial = fixed.serial;
 	s->n = CALLS_MIN +
 	       draw_below(d, round < 4 ? 60 : CALLS_MAX - CALLS_MIN);
 	*procs = 1 + draw_below(d, PROCS);

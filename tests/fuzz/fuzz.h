@@ -76,6 +76,14 @@ struct sequence {
 
 /* --- draw.c: what is drawn from a seed ------------------------------------ */
 
+/* What is not left to the seed; -1: it is. */
+struct fixed {
+	int serial;
+	int variant;
+};
+
+extern struct fixed fixed;
+
 struct draw {
 	uint64_t state;
 	bool serial;
@@ -249,6 +257,7 @@ struct op {
 extern const struct op ops[];
 extern const unsigned int nr_ops;
 unsigned int op_named(const char *name);
+int variant_named(const char *name);	/* -1 if there is none */
 
 #define OP(fn)							\
 	void draw_##fn(struct draw *d, struct call *c);		\

@@ -29,7 +29,10 @@ static void usage(const char *name, int code)
 		"       %s --best FILE --known OUTCOMES\n"
 		"       %s --check SECONDS\n"
 		"  --factor N    N times the time limits\n"
-		"  --no-faults   let no allocation fail\n",
+		"  --no-faults   let no allocation fail\n"
+		"  --serial, --parallel  rounds of this kind only\n"
+		"  --variant V   no other is attached to\n"
+		"                (these three stand before --print)\n",
 		name, name, name, name, name, name);
 	exit(code);
 }
@@ -225,6 +228,9 @@ static struct options parse(int argc, char **argv)
 		{ "best", 1, NULL, 'b' }, { "check", 1, NULL, 'c' },
 		{ "factor", 1, NULL, 'F' },
 		{ "no-faults", 0, NULL, 'N' }, { "resume", 1, NULL, 'R' },
+		{ "serial", 0, &fixed.serial, 1 },
+		{ "parallel", 0, &fixed.serial, 0 },
+		{ "variant", 1, NULL, 'v' },
 		{ "help", 0, NULL, 'h' }, { NULL, 0, NULL, 0 }
 	};
 	struct options o = {
@@ -270,6 +276,13 @@ static struct options parse(int argc, char **argv)
 			break;
 		case 'N':
 			o.no_faults = true;
+			break;
+		case 'v':
+			fixed.variant = variant_named(optarg);
+			if (fixed.variant < 0)
+				usage(argv[0], 2);
+			break;
+		case 0:	/* was stored */
 			break;
 		case 'R':
 			resume_after_exec(optarg);

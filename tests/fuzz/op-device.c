@@ -19,12 +19,28 @@ static const char *const names[] = {
 
 #define NAMES (sizeof(names) / sizeof(*names))
 
+int variant_named(const char *name)
+{
+	int v = VARIANTS - 1;
+
+	while (v >= 0 && strcmp(names[v], name))
+		v--;
+	return v;
+}
+
+static unsigned int draw_variant(struct draw *d)
+{
+	unsigned int drawn = draw_below(d, VARIANTS);
+
+	return fixed.variant < 0 ? drawn : (unsigned int)fixed.variant;
+}
+
 void draw_attach(struct draw *d, struct call *c)
 {
 	int odd = draw_odd(d, 4);
 
 	c->arg[0] = odd == 0 ? VARIANTS + draw_below(d, NAMES - VARIANTS) :
-			       draw_below(d, VARIANTS);
+			       draw_variant(d);
 	c->arg[1] = odd == 1 ? DRAW_OF(d, 2, 3, 1u << 31, ~0u) :
 			       draw_below(d, 2);
 	c->arg[2] = odd == 2 ? DRAW_OF(d, 1, ~0u) : 0;
