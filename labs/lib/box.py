@@ -75,6 +75,8 @@ def box(read, write):
     for name in ("bin", "sbin", "lib", "lib32", "lib64", "libx32"):
         if os.path.islink(f"/{name}"):
             argv += ["--symlink", os.readlink(f"/{name}"), f"/{name}"]
+    if os.path.islink("/etc/alternatives/awk"):  # Debian's awk; 6.1's Kbuild asks for it
+        argv += ["--symlink", os.path.realpath("/etc/alternatives/awk"), "/etc/alternatives/awk"]
     for path in read:
         argv += ["--ro-bind", str(path), str(path)]
     return argv + ["--bind", str(write), str(write), "--"]
