@@ -18,6 +18,7 @@ import shutil
 import signal
 import subprocess
 import tempfile
+import threading
 import time
 
 import machine
@@ -106,7 +107,7 @@ class Machine:
         self.kernel, self.modules, self.jobs = kernel, modules, jobs
         self.folder, self.number = folder, number
         self.said, self.hung, self.seconds = "", False, 0.0
-        self.deadline_s = DEADLINE_S
+        self.deadline_s, self.test_seed, self.stop = DEADLINE_S, 0, threading.Event()
 
     def layer(self):
         layer = self.folder / "layer"
@@ -119,11 +120,12 @@ class Machine:
 
     def argv(self):
         load = "for m in /vm/modules/*.ko; do insmod $m || exit 125; done"
+        seed = f" -s {self.test_seed}" if self.test_seed else ""
         script = (f"echo '{UP}'; {load}; echo '# modules are loaded'; "
-                  f"{self.program} -W -T -D {self.deadline_s} -P /plan; echo '{DONE}'")
+                  f"{self.program} -W -T -D {self.deadline_s}{seed} -P /plan; echo '{DONE}'")
         # Whether it has hung is for us to say
         limit = 10 * (BEGIN_S + sum(job.limit + SILENCE_S for job in self.jobs))
-        self.name = f"lab-{os.getpid()}-{self.number}"
+        self.name = f"lab-{os.getpid()}-{self.kernel}-{self.number}"
         return machine.guest(self.kernel, limit, self.layer(), self.name, script)
 
     def run(self):
@@ -156,6 +158,8 @@ class Machine:
         while True:
             ready, _, _ = select.select([process.stdout], [], [], 0.5)
             clock.tick()
+            if self.stop.is_set():
+                raise Trouble("interrupted")
             if not ready:
                 self.hung = clock.now() > deadline
                 if self.hung:
@@ -226,9 +230,12 @@ class Asking:
 
     make = Machine
 
-    def __init__(self, kernel, modules, folder, trouble_s=TROUBLE_S, after_each=None):
+    def __init__(self, kernel, modules, folder, trouble_s=TROUBLE_S, after_each=None,
+                 test_seed=0, stop=None):
+        """test_seed: for tests of chance; stop: an event that ends it."""
         self.kernel, self.modules, self.folder = kernel, modules, folder
         self.trouble_s, self.after_each = trouble_s, after_each
+        self.test_seed, self.stop = test_seed, stop or threading.Event()
         self.machines, self.wrecks = [], []
         self.silent = False  # the modules were never loaded
 
@@ -269,7 +276,7 @@ class Asking:
 
     def machine(self, jobs, deadline_s=DEADLINE_S):
         guest = self.make(self.kernel, self.modules, jobs, self.folder, len(self.machines) + 1)
-        guest.deadline_s = deadline_s
+        guest.deadline_s, guest.test_seed, guest.stop = deadline_s, self.test_seed, self.stop
         self.machines.append(guest)
         return guest.run()
 

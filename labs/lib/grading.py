@@ -10,6 +10,7 @@ import time
 
 import answers
 import asking
+import drawn
 import gate
 import machine
 import report
@@ -26,9 +27,17 @@ class Result:
 
     def __init__(self, lab, kernel, seed):
         self.lab, self.kernel, self.seed = lab, kernel, seed
-        self.jobs, self.score = {}, None
+        self.jobs, self.score, self.drawn = {}, None, None
         self.state, self.messages, self.notes, self.refused = "not finished", [], [], ""
         self.key, self.seconds, self.machines, self.finished = "", 0.0, 0, False
+
+    @property
+    def total(self):
+        return (self.score.total if self.score else 0) + (self.drawn.points if self.drawn else 0)
+
+    @property
+    def most(self):
+        return self.score.most + (self.drawn.most if self.drawn else 0)
 
 
 def digest_of(paths):
@@ -53,8 +62,8 @@ def tree_key():
 class Reference:
     """What the solution needs on this machine: seconds and checks of each test."""
 
-    def __init__(self, lab, bench):
-        self.lab, self.bench = lab, bench
+    def __init__(self, lab, bench, tests=None, stop=None):
+        self.lab, self.bench, self.stop = lab, bench, stop
         self.file = OUT / f"reference-{lab.number:02}-{bench.kernel}.json"
         self.key = guest_key()
         try:
@@ -63,14 +72,16 @@ class Reference:
             key, self.tests = None, {}
         if key != self.key:
             self.tests = {}
-        if set(lab.tests) - set(self.tests):
-            self.measure()
+        missing = [test for test in tests or lab.tests if test not in self.tests]
+        if missing:
+            self.measure(missing)
 
-    def measure(self):
-        lab, limits = self.lab, own_limits(self.lab)
-        jobs = [asking.Job(lab.variant, test, limits[test]) for test in lab.tests]
+    def measure(self, tests):
+        lab, limits = self.lab, own_limits(self.lab, tests)
+        jobs = [asking.Job(lab.variant, test, limits[test]) for test in tests]
         with asking.evidence_folder("reference") as folder:
-            guests = asking.Asking(self.bench.kernel, self.modules(), pathlib.Path(folder))
+            guests = asking.Asking(self.bench.kernel, self.modules(), pathlib.Path(folder),
+                                   test_seed=drawn.number("reference"), stop=self.stop)
             guests.ask(jobs)
             bad = [job for job in jobs if job.verdict not in ("ok", "skip")]
             if bad:
@@ -80,7 +91,7 @@ class Reference:
                 raise Trouble("the solution itself does not pass "
                               + ", ".join(f"{j.test} ({j.verdict})" for j in bad[:4])
                               + f"; see {keep}")
-        self.tests = {job.test: [job.took, job.checks] for job in jobs}
+        self.tests |= {job.test: [job.took, job.checks] for job in jobs}
         report.write(self.file, json.dumps([self.key, self.tests]))
 
     def modules(self):
@@ -95,10 +106,10 @@ class Reference:
         return max(1, self.tests[test][1])
 
 
-def own_limits(lab):
+def own_limits(lab, tests):
     """test -> the limit that it has in the suite; a sentence for a wrong name."""
-    found = {test: limit for (_, test), limit in machine.plan([lab.variant], lab.tests)}
-    unknown = [test for test in lab.tests if test not in found]
+    found = {test: limit for (_, test), limit in machine.plan([lab.variant], tests)}
+    unknown = [test for test in tests if test not in found]
     if unknown:
         raise Trouble(f"{lab.name}/lab.toml names tests that do not exist: {', '.join(unknown)}")
     return found
@@ -106,19 +117,24 @@ def own_limits(lab):
 
 def plan(lab, reference, seed, tests=None):
     """The jobs of a lab in their order, canaries among them."""
-    draw, limits = random.Random(seed), own_limits(lab)
-    asked, jobs = {}, []
+    limits, asked, jobs = own_limits(lab, tests or lab.tests), {}, []
     for test in tests or lab.tests:
         needed = asked.get(lab.needs.get(test))
         asked[test] = asking.Job(lab.variant, test, reference.limit(test, limits[test]),
                                  needed=needed)
         jobs.append(asked[test])
     if not tests:
-        for test in draw.sample(lab.tests, max(1, len(lab.tests) // CANARY_EACH)):
-            turned = draw.randint(1, min(reference.checks(test), 8))
-            jobs.insert(draw.randint(0, len(jobs)), asking.Job(
-                lab.variant, test, reference.limit(test, limits[test]), turned))
+        add_canaries(jobs, lab.tests, reference, seed)
     return jobs
+
+
+def add_canaries(jobs, tests, reference, seed):
+    """Twins of some of these tests, which must fail."""
+    draw, asked = random.Random(seed), {job.test: job for job in jobs}
+    for test in draw.sample(tests, max(1, len(tests) // CANARY_EACH)):
+        turned = draw.randint(1, min(reference.checks(test), 8))
+        jobs.insert(draw.randint(0, len(jobs)), asking.Job(
+            asked[test].group, test, asked[test].limit, turned))
 
 
 def check_canaries(jobs):
@@ -131,6 +147,8 @@ def check_canaries(jobs):
 class Grader:
     """One submission; what is known is on disk at any time. Without a seed, the lab
     says which."""
+
+    draws = True  # where the lab has tests to draw
 
     def __init__(self, lab, path, out, seed, kernel):
         self.lab, self.path, self.out = lab, path, out
@@ -152,7 +170,7 @@ class Grader:
 
     def more_key(self):
         """What else a grade of this kind depends on."""
-        return ""
+        return drawn.more_key(self.lab.drawn, self.result.kernel) if self.lab.drawn else ""
 
     def known(self):
         """Has exactly this been graded already?"""
@@ -196,8 +214,12 @@ class Grader:
     def judge(self, taken, evidence):
         if self.lab.kind == "answers":
             self.compare(taken, evidence)
-        else:
-            self.ask(*self.build(taken, evidence), evidence)
+            return
+        with drawn.Beside(lambda stop: self.ask_drawn(taken, evidence / "drawn", stop),
+                          self.draws and self.lab.drawn) as beside:
+            self.ask(*self.build(taken, evidence, self.result.kernel), evidence)
+            if self.result.score:
+                self.result.drawn = beside.outcome()
 
     def seed(self, taken):
         """As we were told; else as the submission says, or at random."""
@@ -216,9 +238,9 @@ class Grader:
         result.score = Score(self.lab, result.jobs)
         result.state = ""
 
-    def build(self, taken, evidence):
+    def build(self, taken, evidence, kernel):
         """The bench, free for others again, and our copy of the module."""
-        bench = Bench(self.result.kernel)
+        bench = Bench(kernel)
         try:
             bench.prepare()
             module = bench.build(self.lab, taken.data)
@@ -247,3 +269,26 @@ class Grader:
             return
         result.score = Score(lab, result.jobs, len(guests.wrecks))
         result.state = ""
+
+    def ask_drawn(self, taken, evidence, stop):
+        """What a seed draws of more tests, on another kernel."""
+        lab, seed, pool = self.lab, self.result.seed, self.lab.drawn
+        kernel = pool.kernel_beside(self.result.kernel)
+        outcome = drawn.Outcome(lab, kernel, seed)
+        if answers.missing(kernel):
+            return outcome.not_asked()
+        evidence.mkdir()
+        try:
+            bench, module = self.build(taken, evidence, kernel)
+        except NotBuilt as why:
+            return outcome.not_built(why.messages)
+        reference = Reference(lab, bench, pool.all, stop)
+        tests = pool.tests(seed)
+        jobs = plan(lab, reference, seed, tests)
+        outcome.jobs = list(jobs)
+        add_canaries(jobs, [t for t in tests if t not in pool.always], reference, f"drawn {seed}")
+        guests = asking.Asking(kernel, asking.boards(bench.clean, module), evidence,
+                               trouble_s=drawn.TROUBLE_S, test_seed=drawn.number(seed), stop=stop)
+        guests.ask(jobs)
+        check_canaries(jobs)
+        return outcome.judge(evidence)

@@ -13,6 +13,7 @@ import tomllib
 
 import answers
 import review
+from drawn import Pool
 from definitions import Unknown, cut, definitions, find, replace, without_markers
 from places import LABS, ROOT, Refused, Trouble
 
@@ -30,7 +31,7 @@ class Part:
 class Lab:
     """What labs of all kinds have."""
 
-    waits, regressions = None, []
+    waits, regressions, drawn = None, [], None
 
     def __init__(self, folder, table):
         self.dir = folder
@@ -138,6 +139,7 @@ class CodeLab(Lab):
         self.waits = table.get("waits")
         self.regressions = table["regressions"]["tests"]
         self.needs = table.get("needs", {})
+        self.drawn = Pool(table["drawn"]) if "drawn" in table else None
 
     @property
     def source(self):

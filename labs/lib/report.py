@@ -98,11 +98,13 @@ def text(result):
     lines = beginning(result)
     if not score or result.refused:
         return "\n".join(lines) + "\n"
-    lines += [f"{score.total}/{score.most}   "
+    lines += [f"{result.total}/{result.most}   "
               + "   ".join(f"{p.name} {score.parts[p.name]}/{p.points}" for p in lab.parts)
               + (f"   regressions {score.regressions}" if lab.regressions else "")
               + (f"   machine taken down {score.wreck}" if score.wreck else "")]
     lines += [f"  {p.name}  {p.title}" for p in lab.parts]
+    if result.drawn:
+        lines += result.drawn.lines()
     if score.never_waits:
         lines.append(f"No populate waits, which is part {lab.waits}. Write that first: "
                      f"{len(score.never_waits)} races need one that does, and earn nothing without.")
@@ -134,19 +136,21 @@ def rows(result):
                       "\n".join(explain(job, result.lab)) if job and job.verdict
                       and verdict != "skip" else verdict,
             "visibility": "visible"})
-    return tests
+    return tests + ([result.drawn.row()] if result.drawn else [])
 
 
 def gradescope(result, tests):
     """results.json"""
     return json.dumps({
-        "score": result.score.total if result.score else 0,
+        "score": result.total if result.score else 0,
         "execution_time": round(result.seconds, 1),
         "output": result.refused or "\n".join([result.state or "graded", *result.messages]),
         "visibility": "visible", "tests": tests,
         "extra_data": {"state": "refused" if result.refused else
                        "graded" if result.finished else "not finished",
                        "parts": result.score.parts if result.score else {},
+                       "drawn": result.drawn.points if result.drawn and result.drawn.most
+                       else None,
                        "verdicts": {t: j.verdict for t, j in result.jobs.items()},
                        "key": result.key, "seed": result.seed, "kernel": result.kernel,
                        "notes": result.notes}}, indent=1) + "\n"

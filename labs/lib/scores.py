@@ -15,6 +15,13 @@ LOST, LOST_AT_MOST = 2, 10  # for a regression; for all of them
 WRECK = 10
 
 
+def share(points, jobs):
+    """As many of POINTS as there are jobs that are ok."""
+    asked = [job for job in jobs if job.verdict != "skip"]
+    good = [job for job in asked if job.verdict == "ok"]
+    return points * len(good) // len(asked) if asked else 0
+
+
 class Score:
     """What a submission has earned, and why."""
 
@@ -36,9 +43,7 @@ class Score:
         return bool(self.lab.waits) and (job.verdict, job.detail) == ("not reached", "wait")
 
     def of_part(self, part):
-        asked = [t for t in part.tests if self.verdicts[t].verdict != "skip"]
-        good = [t for t in asked if self.verdicts[t].verdict == "ok"]
-        return part.points * len(good) // len(asked) if asked else 0
+        return share(part.points, [self.verdicts[t] for t in part.tests])
 
     def of_test(self, test):
         """(points, most): parts of points, so that a table adds up to the part."""

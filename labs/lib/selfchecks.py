@@ -14,6 +14,7 @@ import time
 import zipfile
 
 import asking
+import drawn
 import grading
 from adapterchecks import check_adapters
 from box import Bench, NotBuilt
@@ -25,6 +26,7 @@ from submission import SIZE, take
 from wrong import all_wrong
 
 SEED = "selftest"
+NEAR_NOTHING = 3  # drawn points of a hand-out: whoever hammers may miss
 
 
 class Tally:
@@ -113,8 +115,8 @@ def built(tally, lab, kernel, text, what):
         bench.close()
 
 
-def verdicts_of(lab, kernel, text):
-    """test -> Job of a source that is to load."""
+def verdicts_of(lab, kernel, text, tests=None):
+    """test -> Job of a source that is to load; of the lab's tests, or of these."""
     bench = Bench(kernel)
     folder = OUT / f"handout-{lab.number:02}-{kernel}"
     shutil.rmtree(folder, ignore_errors=True)
@@ -126,9 +128,10 @@ def verdicts_of(lab, kernel, text):
         shutil.copy2(module, own)
     finally:
         bench.close()
-    reference = grading.Reference(lab, bench)
-    jobs = [job for job in grading.plan(lab, reference, SEED) if not job.turned]
-    guests = asking.Asking(kernel, asking.boards(bench.clean, own), folder)
+    reference = grading.Reference(lab, bench, tests)
+    jobs = [job for job in grading.plan(lab, reference, SEED, tests) if not job.turned]
+    guests = asking.Asking(kernel, asking.boards(bench.clean, own), folder,
+                           test_seed=drawn.number(SEED))
     guests.ask(jobs)
     return {job.test: job for job in jobs}, guests
 
@@ -160,7 +163,7 @@ def handout_on(tally, lab, kernel, text):
                 ", ".join(lost))
 
 
-def graded(lab, data, kernel, name=FILE, seed=SEED):
+def graded(lab, data, kernel, name=FILE, seed=SEED, draws=False):
     """(exit status, results.json, report.txt) of a submission."""
     with tempfile.TemporaryDirectory(dir=OUT) as folder:
         path = pathlib.Path(folder, "in", name)
@@ -168,19 +171,48 @@ def graded(lab, data, kernel, name=FILE, seed=SEED):
         path.write_bytes(data)
         out = pathlib.Path(folder, "out")
         out.mkdir()
-        status = grading.Grader(lab, path, out, seed, kernel).grade()
+        grader = grading.Grader(lab, path, out, seed, kernel)
+        grader.draws = draws
+        status = grader.grade()
         return (status, json.loads((out / "results.json").read_text()),
                 (out / "report.txt").read_text())
+
+
+def points_of(results):
+    """(visible ones, drawn ones or None)"""
+    drawn_ones = results["extra_data"]["drawn"]
+    return results["score"] - (drawn_ones or 0), drawn_ones
 
 
 def check_solutions(tally, labs):
     for lab in labs:
         for kernel in tally.args.kernel:
-            status, results, text = graded(lab, lab.solution().encode(), kernel)
-            full = lab.points
+            status, results, text = graded(lab, lab.solution().encode(), kernel, draws=True)
+            full = lab.points + (lab.drawn.most(kernel) if lab.drawn else 0)
             tally.check(f"lab {lab.number}: the solution has {full} points on {kernel} "
                         f"({results['execution_time']} s)",
                         (status, results["score"]) == (0, full), text[-600:])
+
+
+def check_drawn(tally, labs):
+    """The pool: nothing in it is a gift, and a hand-out has next to nothing of it."""
+    for lab in [lab for lab in labs if lab.drawn]:
+        pool, visible = lab.drawn, tally.args.kernel[0]
+        kernel = pool.kernel_beside(visible)
+        if not pool.most(visible):
+            tally.skip(f"lab {lab.number}: its drawn tests want kernel {kernel} (vm/prepare "
+                       f"{kernel})")
+            continue
+        if not built(tally, lab, kernel, lab.handout(), "hand-out"):
+            continue
+        jobs, _ = verdicts_of(lab, kernel, lab.handout(), pool.all)
+        good = [test for test in pool.all if jobs[test].verdict in drawn.GOOD]
+        gifts = [test for test in good if test not in pool.always]
+        tally.check(f"lab {lab.number}: none of the {len(pool.drawable)} tests to draw is ok "
+                    f"on the hand-out already on {kernel}", not gifts, ", ".join(gifts))
+        most = pool.points * len(good) // (pool.draw + len(pool.always))
+        tally.check(f"lab {lab.number}: the hand-out has {most} of {pool.points} drawn points at "
+                    "most", most <= NEAR_NOTHING, ", ".join(good))
 
 
 # --- two at once --------------------------------------------------------------
@@ -218,7 +250,7 @@ def all_beside(tally, lab, subs, out, jobs):
     found = {}
     for path in out.glob("results/*/results.json"):
         results = json.loads(path.read_text())
-        found[path.parent.name] = (results["score"], results["extra_data"]["parts"],
+        found[path.parent.name] = (points_of(results)[0], results["extra_data"]["parts"],
                                    results["extra_data"].get("verdicts"))
     return found
 
@@ -228,14 +260,18 @@ def all_beside(tally, lab, subs, out, jobs):
 def check_wrong(tally, labs):
     k, n = map(int, tally.args.part.split("/"))
     todo = [wrong for lab in labs for wrong in all_wrong(lab) if not wrong.attack]
+    kernel = tally.args.kernel[0]
     for wrong in todo[k - 1::n]:
-        status, results, text = graded(wrong.lab, wrong.source().encode(), tally.args.kernel[0])
+        lab, draws = wrong.lab, wrong.drawn is not None and wrong.lab.drawn.most(kernel)
+        status, results, text = graded(lab, wrong.source().encode(), kernel, draws=draws)
+        seen = points_of(results)
         parts = " ".join(f"{k} {v}" for k, v in results["extra_data"]["parts"].items())
-        if not tally.check(f"lab {wrong.lab.number}: {wrong.name} has {wrong.score} points "
-                           f"({results['execution_time']} s)",
-                           (status, results["score"]) == (0, wrong.score),
-                           f"{results['score']} ({parts}), status {status}"):
-            (OUT / f"wrong-{wrong.lab.number}-{wrong.name}.txt").write_text(text)
+        if not tally.check(f"lab {lab.number}: {wrong.name} has {wrong.score} points"
+                           + (f", and {wrong.drawn} drawn ones" if draws else "")
+                           + f" ({results['execution_time']} s)",
+                           (status, *seen) == (0, wrong.score, wrong.drawn if draws else None),
+                           f"{seen[0]} ({parts}), drawn {seen[1]}, status {status}"):
+            (OUT / f"wrong-{lab.number}-{wrong.name}.txt").write_text(text)
 
 
 def check_attacks(tally, labs):
@@ -433,7 +469,8 @@ def sources(lab):
 
 CHECKS = {"parser": check_parser, "lies": check_lies, "many": check_many,
           "adapters": check_adapters, "taking": check_taking, "input": check_input,
-          "handouts": check_handouts, "solutions": check_solutions, "beside": check_beside,
+          "handouts": check_handouts, "solutions": check_solutions,
+          "drawn": check_drawn, "beside": check_beside,
           "wrong": check_wrong, "attacks": check_attacks}
 # What compiles nothing and boots nothing
 BARE = {"parser", "lies", "many", "adapters", "taking", "questions", "patches"}

@@ -10,6 +10,8 @@ tests/mutants that makes the same mistake, a diff against the solution:
 	Score: 40
 	Loses: what it loses, part by part
 	Mutant: no-sequence
+
+Drawn: N, where it stands, is what it has of the drawn points with the selftest's seed.
 """
 
 import pathlib
@@ -20,7 +22,7 @@ import tempfile
 from patches import copy_sources
 from places import ROOT, Trouble
 
-FIELD = re.compile(r"^(Score|Loses|Mutant|Attack): (.*)$", re.M)
+FIELD = re.compile(r"^(Score|Drawn|Loses|Mutant|Attack): (.*)$", re.M)
 
 
 class Wrong:
@@ -36,6 +38,7 @@ class Wrong:
                           "Mutant: or a diff")
         # "?": nobody has measured it yet, and selftest says what it is
         self.score = int(fields["Score"]) if fields.get("Score", "?") != "?" else None
+        self.drawn = int(fields["Drawn"]) if "Drawn" in fields else None
         self.attack = fields.get("Attack")
 
     @staticmethod

@@ -18,5 +18,8 @@ if grep -q '^kind = ' "$toml"; then	# no solution is there; questions may be abo
 	first=$(mktemp -d)/first
 	{ vm/prepare 6.1 && labs/lab new "$lab" --dir "$first"; } || no "a hand-out cannot be made; why stands above"
 fi
+if grep -q '^\[drawn\]' "$toml"; then
+	vm/prepare 6.1 || no "the kernel of the drawn tests cannot be had; why stands above"
+fi
 labs/grade "$lab" "$first" --out build/labs/first ||
 	no "the solution itself was not graded here; why stands above. Does this platform allow namespaces (bubblewrap)?"
