@@ -16,6 +16,7 @@ import time
 
 import answering
 import asking
+import drawn
 import grading
 import report
 import reviewwork
@@ -160,20 +161,28 @@ def asked(folder, bench, module, tests):
     """What became of these tests (all: None). The bench is locked meanwhile: a
     student has one copy of the module."""
     lab = folder.lab
-    reference = grading.Reference(lab, bench)
+    reference = grading.Reference(lab, bench, known(lab, tests))
     jobs = [job for job in grading.plan(lab, reference, folder.state["seed"], tests)
             if not job.turned]
     with asking.evidence_folder("check") as place:
         own = pathlib.Path(place) / module.name
         shutil.copy2(module, own)
-        guests = asking.Asking(KERNEL, asking.boards(bench.clean, own), pathlib.Path(place))
+        guests = asking.Asking(KERNEL, asking.boards(bench.clean, own), pathlib.Path(place),
+                               test_seed=drawn.number(folder.state["seed"]))
         guests.ask(jobs)
     return jobs, guests
 
 
+def known(lab, tests):
+    """All that the solution is measured with; of those that may be drawn, what is asked."""
+    return lab.tests + [test for test in tests or [] if test not in lab.tests]
+
+
 def named(lab, pattern):
-    """The tests of a lab that a pattern means."""
+    """The tests of a lab that a pattern means; also those that may be drawn."""
     found = fnmatch.filter(lab.tests, pattern)
+    if not found and lab.drawn:
+        found = fnmatch.filter(lab.drawn.all, pattern)
     if not found:
         raise Trouble(f"lab {lab.number} has no test {pattern}; make check lists them all")
     return found
