@@ -22,6 +22,7 @@ import stat
 import subprocess
 import time
 
+import drawn
 import report
 from places import LABS, ROOT, Trouble
 
@@ -35,7 +36,7 @@ MACHINE = re.compile(r"^(?:(\d+)/)?(:|[A-Za-z0-9_][A-Za-z0-9_.@-]*)$")
 # parallel heads a log with these, but not one that it adds to
 JOBLOG = ["Seq", "Host", "Starttime", "JobRuntime", "Send", "Receive", "Exitval", "Signal",
           "Command"]
-COLUMNS = ["submission", "score", "state", "parts", "seconds", "seed"]
+COLUMNS = ["submission", "score", "state", "parts", "seconds", "seed", "drawn"]
 
 
 class Stopped(Exception):
@@ -103,7 +104,7 @@ class Submission:
                         or stat.S_ISLNK(i.st_mode) for _, i in found))
 
     def row(self):
-        none = [self.name, "", "no result", "", "", ""]
+        none = [self.name, "", "no result", "", "", "", ""]
         if not self.done:
             return none
         try:
@@ -111,7 +112,8 @@ class Submission:
             extra = results["extra_data"]
             parts = " ".join(f"{k}={v}" for k, v in extra["parts"].items())
             return [self.name, results["score"], extra["state"], parts,
-                    results["execution_time"], extra.get("seed") or ""]
+                    results["execution_time"], extra.get("seed") or "",
+                    extra.get("drawn", "")]
         except (OSError, ValueError, KeyError):
             return none
 
@@ -177,6 +179,7 @@ class Batch:
     def __init__(self, lab, folder, out, env):
         self.lab, self.env, self.machines, self.parallel = lab, env, None, None
         self.seed, self.jobs = env.get("SEED") or "", env.get("JOBS") or "1"
+        self.named = ["DRAWN=show"] if drawn.shows() else []
         if not re.fullmatch(r"[1-9]\d*", self.jobs):
             raise Trouble(f"JOBS={self.jobs} is no number of jobs")
         if not folder.is_dir():
@@ -224,7 +227,8 @@ class Batch:
                 print(f"  note: {path.name!r} is left out: its name has characters that cannot "
                       "be printed. Rename it.")
                 continue
-            found.append(Submission(path, self.out, self.lab, self.seed))
+            found.append(Submission(path, self.out, self.lab,
+                                    " ".join([self.seed, *self.named])))
         if not found:
             raise Trouble(f"there is nothing in {self.folder}")
         return found
@@ -248,7 +252,8 @@ class Batch:
                                                            for s in todo))
             argv += ["--arg-file", str(self.out / f".{number}")]
         there = self.machines.remote if self.machines else str(ROOT)
-        argv += [shlex.join([f"{there}/labs/lib/grade-one", str(self.lab.number), self.seed])
+        argv += [shlex.join(["env", *self.named, f"{there}/labs/lib/grade-one",
+                             str(self.lab.number), self.seed])
                  + " {1} {2} {3} {4}"]
         log = self.out / "joblog"
         if not log.exists():

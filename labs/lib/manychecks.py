@@ -130,9 +130,9 @@ def check_here(tally, base):
     rows = place.rows()
     tally.check("a refusal is a result; what has none has no score; a 1 without a refusal is "
                 "the grader's", list(rows) == sorted(place.names)
-                and rows["busy"] == ["", "no result", "", "", ""] == rows["bug"]
+                and rows["busy"] == ["", "no result", "", "", "", ""] == rows["bug"]
                 and rows["refused"][:2] == ["7", "refused"]
-                and rows["good"] == ["7", "graded", "A=7", "1", ""], str(rows))
+                and rows["good"] == ["7", "graded", "A=7", "1", "", ""], str(rows))
     (base / "mended").touch()
     (base / "subs/bug").unlink()
     status, said, asked = place.all(JOBS="2")
@@ -155,6 +155,8 @@ def check_changes(tally, base):
     seed = (base / "out/results/a/results.json").read_text()
     tally.check("with another seed all are", sorted(asked) == ["a", "b", "c"]
                 and '"seed": "s1"' in seed, f"{asked} {seed}")
+    status, said, asked = place.all(SEED="s1", DRAWN="show")
+    tally.check("and when the drawn tests are to be named", sorted(asked) == ["a", "b", "c"], said)
 
 
 ODD = ["a b", "it's", "-x", "$(touch x)", "joblog", "scores.csv", "results", "gr\u00fcn", "{1}",
