@@ -167,7 +167,7 @@ def junit(result):
             why = lines[0].removeprefix(f"FAIL {test}").strip(), "\n".join(lines)
         skipped = not job or job.verdict in (None, "not asked", "skip")
         cases.append((test, job.took if job else 0, skipped, why))
-    return suite(result, cases)
+    return suite(result, cases + ([result.drawn.case()] if result.drawn else []))
 
 
 def suite(result, cases):
