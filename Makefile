@@ -26,6 +26,7 @@
 #   MACHINES=file [REMOTE=path]  hosts that grade-all uses over ssh, and where their
 #                       clone is
 #   LAB=2 FILE=path     what is graded;  LABS="wrong --lab 2" some of check-labs
+#   DRAWN=show          grade, grade-all: name drawn tests that failed
 #   A=folder B=folder   which two runs bench-compare compares
 #   VARIANTS=  PAGES=1,16,512  REPS=n   what icount counts, and how often
 #   VARIANTS=  THREADS=2  SCENARIOS=populate   what lines counts
