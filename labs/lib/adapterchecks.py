@@ -221,12 +221,12 @@ def check_setup(tally, base, source):
     mmu, env = source / "my-mmu", dict(os.environ, AUTOGRADER=str(base / "autograder"))
     (mmu / "vm/setup").write_text("#!/bin/sh\necho setup $*\n")
     (mmu / "labs/grade").write_text("#!/bin/sh\necho grade $*\n")
-    status, said = call([source / "setup.sh"], "/", env)
-    tally.check("gradescope: setup.sh installs, and grades the solution", status == 0
-                and said == "setup build vm labs\ngrade 2 variants/spinlock/my_mmu.c --out "
-                "build/labs/first\n", said)
     for name in ("vm/prepare", "labs/lab"):
         (mmu / name).write_text(f"#!/bin/sh\necho {name} $*\n")
+    status, said = call([source / "setup.sh"], "/", env)
+    tally.check("gradescope: setup.sh installs, brings the kernel of drawn tests, and grades the "
+                "solution", status == 0 and said == "setup build vm labs\nvm/prepare 6.1\n"
+                "grade 2 variants/spinlock/my_mmu.c --out build/labs/first\n", said)
     (source / "lab").write_text("0\n")
     status, said = call([source / "setup.sh"], "/", env)
     tally.check("gradescope: of a lab with questions, it grades a hand-out, and brings 6.1",
