@@ -179,7 +179,7 @@ static enum result report(const struct job *j, int nr, int status,
 
 	if (why)
 		note("%s", why);
-	if (harness_measures)
+	if (harness_measures || measures_all)
 		note("took %.3f s for %u checks", took, shared->checks);
 	if (why || !after_ok) {
 		report_failure(j, nr);
@@ -189,7 +189,7 @@ static enum result report(const struct job *j, int nr, int status,
 		line("ok %d %s # SKIP %s", nr, j->label, shared->skip_reason);
 		return SKIPPED;
 	}
-	if (took >= 1 && !harness_measures)
+	if (took >= 1 && !harness_measures && !measures_all)
 		note("took %.1f s", took);
 	line("ok %d %s", nr, j->label);
 	return PASSED;
@@ -433,7 +433,7 @@ int harness_main(int argc, char **argv, const struct harness_ops *o)
 		if (opt == 'l')
 			list = true;
 		else if (opt == 'm')
-			harness_measures = measures_all = true;
+			measures_all = true;
 		else if (opt == 'w')
 			stop_group_at_wreck = true;
 		else if (opt == 'W')
