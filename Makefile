@@ -23,6 +23,7 @@
 #   ICOUNT=folder       instructions that bench's report shows beside times
 #   N=2 [SEED=] [DIR=] [TODO=part]  which lab; what is drawn; where; what is solved
 #   PRIVATE=dir         lab 9: a folder of patches that are drawn instead of ours
+#   FROZEN=dir          lab 7: what was handed in first; other predictions are refused
 #   MACHINES=file [REMOTE=path]  hosts that grade-all uses over ssh, and where their
 #                       clone is
 #   LAB=2 FILE=path     what is graded;  LABS="wrong --lab 2" some of check-labs

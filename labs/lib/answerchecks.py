@@ -2,21 +2,29 @@
 """answerchecks.py - the checks of labs/selftest for labs in which answers are handed in"""
 
 import csv
+import io
 import itertools
 import os
 import pathlib
 import re
 import subprocess
+import tarfile
 import tempfile
 
 import asking
-from places import OUT, ROOT
+from places import OUT, ROOT, Trouble
 from selfchecks import SEED, graded, packed, taken_or_refused
 from submission import SIZE, take
+from wrong import all_wrong
 
 SEEDS = (SEED, "neighbour", "alice", "bob", "5f2a0c17")
 DEFAULT = "6.12"
-ENOUGH = 25  # what a neighbour's answers may earn at most
+ENOUGH = 25 / 60  # of the points: what a neighbour's answers may earn at most
+
+
+def asked(lab):
+    """Points for answers."""
+    return sum(part.points for part in lab.parts if not part.of_program)
 
 
 def filled(text, given):
@@ -31,7 +39,7 @@ def filled(text, given):
 
 def inputs(lab, good):
     """(what, bytes, the sentence, or None where it is taken)"""
-    key = lab.tests[0]
+    key = lab.keys[0]
     line = f'{key} = ""\n'.encode()
 
     def answered(value):
@@ -77,6 +85,21 @@ def inputs(lab, good):
     ]
 
 
+def inputs_with_program(lab, good):
+    """Likewise, of a lab with a program to be mended."""
+    name, source = lab.program, lab.solution().encode()
+    return [
+        ("with its program", packed([(lab.file, good), (name, source)]), None),
+        ("its program alone", packed([(name, source)]), f"no {lab.file}"),
+        ("two programs", packed([(lab.file, good), (f"a/{name}", source), (f"b/{name}", source)]),
+         f"2 files {name}"),
+        ("a program that is no text", packed([(lab.file, good), (name, b"\x7fELF\0")]),
+         "is no text"),
+        ("a program of 10 MB", packed([(lab.file, good), (name, b" " * (10 << 20))]),
+         f"{SIZE} at most"),
+    ]
+
+
 def check_questions(tally, labs):
     """What is drawn, and what can be handed in: without a guest."""
     OUT.mkdir(parents=True, exist_ok=True)
@@ -86,11 +109,12 @@ def check_questions(tally, labs):
                     len(set(texts)) == 200 and texts[7] == lab.handout(seed="seed-7"))
         keys = [q.key for i in range(200) for q in lab.module.questions(f"seed-{i}")]
         tally.check(f"lab {lab.number}: each asks what lab.toml gives points for",
-                    keys == lab.tests * 200)
+                    keys == lab.keys * 200)
         good = texts[0].encode()
+        cases = inputs(lab, good) + (inputs_with_program(lab, good) if lab.program else [])
         with tempfile.TemporaryDirectory(dir=OUT) as folder:
             place = pathlib.Path(folder)
-            for i, (what, data, sentence) in enumerate(inputs(lab, good)):
+            for i, (what, data, sentence) in enumerate(cases):
                 (place / str(i)).write_bytes(data)
                 taken_or_refused(tally, place / str(i), what, sentence, lab)
             check_folders(tally, lab, place, good)
@@ -131,6 +155,8 @@ def check_answers(tally, labs):
         check_others(tally, lab, kernel, truths)
         if hasattr(lab.module, "OLD"):
             check_missing(tally, lab, kernel, truths[SEED])
+        if lab.frozen:
+            check_frozen(tally, lab, kernel, truths[SEED])
         check_student(tally, lab, kernel, truths)
 
 
@@ -141,18 +167,20 @@ def worth(lab, kernel, seed, given, graded_for=None):
 
 
 def check_scores(tally, lab, kernel, truth):
-    full = lab.points
+    full = asked(lab)
     status, results, text = worth(lab, kernel, SEED, {})
     tally.check(f"lab {lab.number}: no answers have 0 points",
                 (status, results["score"]) == (0, 0), text[-300:])
-    leaked = [v for v in truth.values() if len(v) > 7 and v in text + results["output"]]
+    said = " ".join(q.text for q in lab.module.questions(SEED))
+    leaked = [v for v in truth.values()
+              if len(v) > 7 and v not in said and v in text + results["output"]]
     tally.check(f"lab {lab.number}: the report does not say what is right", not leaked,
                 ", ".join(leaked))
     status, results, text = worth(lab, kernel, SEED, truth)
     tally.check(f"lab {lab.number}: what is true has {full} points "
                 f"({results['execution_time']} s)",
                 (status, results["score"]) == (0, full), text[-600:])
-    _, results, text = worth(lab, kernel, SEED, {lab.tests[0]: "(?)"})
+    _, results, text = worth(lab, kernel, SEED, {lab.keys[0]: "(?)"})
     tally.check(f"lab {lab.number}: an answer that cannot be one is said",
                 results["score"] == 0 and "'(?)': " in text, text[-600:])
 
@@ -160,20 +188,21 @@ def check_scores(tally, lab, kernel, truth):
 def check_each(tally, lab, kernel, truth):
     """Each answer, and no other, earns what it is worth."""
     odd = []
-    for key in lab.tests:
+    for key in lab.keys:
         status, results, _ = worth(lab, kernel, SEED, {key: truth[key]})
         right = [k for k, v in results["extra_data"]["verdicts"].items() if v == "ok"]
         part = lab.part_of(key)
         if (status, results["score"], right) != (0, part.points // len(part.tests), [key]):
             odd.append(f"{key}: {results['score']}, {right}")
-    tally.check(f"lab {lab.number}: each of {len(lab.tests)} answers alone earns its points",
+    tally.check(f"lab {lab.number}: each of {len(lab.keys)} answers alone earns its points",
                 not odd, "; ".join(odd[:4]))
     odd = []
     for question in lab.module.questions(SEED):
         given = dict(truth, **{question.key: question.miss(truth[question.key])})
         _, results, _ = worth(lab, kernel, SEED, given)
         lost = [k for k, v in results["extra_data"]["verdicts"].items() if v != "ok"]
-        if lost != [question.key] or results["score"] >= lab.points:
+        lost = [key for key in lost if key in lab.keys]
+        if lost != [question.key] or results["score"] >= asked(lab):
             odd.append(f"{given[question.key]} for {truth[question.key]}: {results['score']}")
     tally.check(f"lab {lab.number}: nearly right is wrong", not odd, "; ".join(odd[:4]))
 
@@ -182,18 +211,98 @@ def check_others(tally, lab, kernel, truths):
     """What is worth little: another draw's answers, and always the same."""
     scores = {(a, b): worth(lab, kernel, b, truths[b], a)[1]["score"]
               for a, b in itertools.permutations(SEEDS, 2)}
-    most = max(scores.values())
-    tally.check(f"lab {lab.number}: a neighbour's answers have at most {ENOUGH} points "
+    most, enough = max(scores.values()), int(ENOUGH * asked(lab))
+    tally.check(f"lab {lab.number}: a neighbour's answers have at most {enough} points "
                 f"(of {len(scores)} pairs: {sum(scores.values()) / len(scores):.1f} on average, "
-                f"{most} at most)", most <= ENOUGH)
+                f"{most} at most)", most <= enough)
     _, _, text = worth(lab, kernel, SEEDS[1], truths[SEEDS[1]], SEED)
     tally.check(f"lab {lab.number}: the report says that they were for another seed",
                 f"it was answered for the seed {SEEDS[1]}" in text, text[:400])
-    same = [worth(lab, kernel, seed, {q.key: lab.module.SAME[q.form]
-                                      for q in lab.module.questions(seed)})[1]["score"]
-            for seed in SEEDS]
-    tally.check(f"lab {lab.number}: always the same ({', '.join(lab.module.SAME.values())}) has "
-                f"{' '.join(map(str, same))} points", max(same) <= ENOUGH)
+    guesses = [lab.module.guesses(seed, kernel) for seed in SEEDS]
+    for of_seeds in zip(*guesses):
+        points = [worth(lab, kernel, seed, given)[1]["score"]
+                  for seed, (_, given, _) in zip(SEEDS, of_seeds)]
+        what, _, share = of_seeds[0]
+        tally.check(f"lab {lab.number}: {what} has {' '.join(map(str, points))} points",
+                    max(points) <= share * asked(lab), f"{share * asked(lab):.1f} at most")
+
+
+# --- what was handed in first -----------------------------------------------------
+
+def first_submissions(place, lab, data):
+    """Folders with the same predictions in them, in different layouts."""
+    layouts = {"a file": ("ada.toml", data), "a folder": (f"ada/x/{lab.file}", data),
+               "lines that end as on Windows": ("ada.toml", data.replace(b"\n", b"\r\n")),
+               "an archive": ("ada.tar.gz", packed([(f"x/{lab.file}", data)]))}
+    for number, (what, (name, content)) in enumerate(layouts.items()):
+        path = place / str(number) / name
+        path.parent.mkdir(parents=True)
+        path.write_bytes(content)
+        (place / str(number) / "readme").write_bytes(b"\0")
+        yield what, place / str(number)
+
+
+def graded_frozen(lab, data, kernel, folder):
+    """(status, results, report), with FROZEN= set."""
+    os.environ["FROZEN"] = str(folder)
+    try:
+        return graded(lab, data, kernel, lab.file)
+    finally:
+        del os.environ["FROZEN"]
+
+
+def check_refusals(tally, lab, kernel, place, good):
+    """Predictions that come late: nothing is measured."""
+    late = good + b"# late\n"
+    for what, folder in first_submissions(place, lab, good):
+        status, results, text = graded_frozen(lab, late, kernel, folder)
+        tally.check(f"lab {lab.number}: handed in first as {what}, and changed, they are refused",
+                    (status, results["score"]) == (1, 0) and "not one that was handed in first"
+                    in text, text[-400:])
+    try:
+        said = str(graded_frozen(lab, late, kernel, place / "none"))
+    except Trouble as why:
+        said = str(why)
+    tally.check(f"lab {lab.number}: FROZEN= that is no folder is said", "is no folder" in said,
+                said)
+
+
+def check_frozen(tally, lab, kernel, truth):
+    """Those that are in the folder count."""
+    data = filled(lab.handout(seed=SEED), truth).encode()
+    with tempfile.TemporaryDirectory(dir=OUT) as place:
+        check_refusals(tally, lab, kernel, pathlib.Path(place, "late"), data)
+        for what, folder in first_submissions(pathlib.Path(place), lab, data):
+            status, results, text = graded_frozen(lab, data, kernel, folder)
+            tally.check(f"lab {lab.number}: handed in first as {what}, they count",
+                        (status, results["score"]) == (0, asked(lab))
+                        and "was handed in first" in text, text[:400])
+
+
+# --- a program that is to be mended -----------------------------------------------
+
+def check_mended(tally, labs):
+    """As it is handed out, and the wrong ones, with their points."""
+    k, n = map(int, tally.args.part.split("/"))
+    for lab in [lab for lab in labs if lab.program]:
+        mended = {wrong.name: (wrong.source(), wrong.score, wrong.says) for wrong in all_wrong(lab)}
+        todo = [("as it is handed out", (lab.solution(), 0, "")), *mended.items()]
+        for name, (source, score, says) in todo[k - 1::n]:
+            status, results, text = with_program(lab, source, tally.args.kernel[0])
+            tally.check(f"lab {lab.number}: {lab.program}, {name}, has {score} points "
+                        f"({results['execution_time']} s)",
+                        (status, results["score"]) == (0, score) and says in text, text[-900:])
+
+
+def with_program(lab, source, kernel):
+    """(status, results, report) of a program, and no answers."""
+    data = packed([(lab.file, lab.handout(seed=SEED).encode()), (lab.program, source.encode())])
+    return graded(lab, data, kernel, "lab.tar.gz")
+
+
+def solved(lab):
+    """The program with no fault."""
+    return next(w.source() for w in all_wrong(lab) if w.score == lab.points - asked(lab))
 
 
 def check_missing(tally, lab, kernel, truth):
@@ -235,6 +344,10 @@ def check_student(tally, lab, kernel, truths):
                         f"{' '.join(words[1:])}: {what!r}",
                         status == wanted and what in said, said[-400:])
         (path / lab.file).write_text(filled((path / lab.file).read_text(), truths[SEED]))
+        if lab.frozen:
+            predict(tally, lab, path, kernel)
+        if lab.program:
+            (path / lab.program).write_text(solved(lab))
         status, said = run(["make", "check"], path, KERNEL=kernel)
         tally.check(f"lab {lab.number}: make check counts {lab.points} of {lab.points}, in a guest "
                     "of its own", status == 0 and f"{lab.points} of {lab.points}" in said,
@@ -245,6 +358,26 @@ def check_student(tally, lab, kernel, truths):
                                 status == 0 and archive.exists(), said[-400:])
         if packed_it and kernel == DEFAULT:  # grade-all grades on no other
             check_all(tally, lab, pathlib.Path(base), archive.read_bytes(), truths)
+
+
+def predict(tally, lab, path, kernel):
+    """The first date: predictions are packed, and only then measured."""
+    archive = path / f"lab{lab.number}-{SEED}-predictions.tar.gz"
+    good = (path / lab.file).read_text()
+    for words, wanted, what in ((["measure"], 2, "is not packed yet"),
+                                (["submit"], 0, "which are not to change"),
+                                (["measure"], 0, "spinlock")):
+        status, said = run(["make", *words], path, KERNEL=kernel)
+        tally.check(f"lab {lab.number}: make {' '.join(words)}: {what!r}",
+                    status == wanted and what in said, said[-400:])
+    with tarfile.open(fileobj=io.BytesIO(archive.read_bytes())) as tar:
+        tally.check(f"lab {lab.number}: predictions are packed alone",
+                    tar.getnames() == [lab.file, "lab"], str(tar.getnames()))
+    (path / lab.file).write_text(good + "# late\n")
+    status, said = run(["make", "submit"], path, KERNEL=kernel)
+    tally.check(f"lab {lab.number}: predictions that change after that are refused",
+                status == 2 and "no longer the one that you handed in" in said, said[-400:])
+    (path / lab.file).write_text(good)
 
 
 def check_all(tally, lab, base, archive, truths):
@@ -261,11 +394,11 @@ def check_all(tally, lab, base, archive, truths):
         with open(base / "out/scores.csv", encoding="utf-8", newline="") as file:
             rows = {row["submission"]: (row["score"], row["state"], row["seed"])
                     for row in csv.DictReader(file)}
-    full = str(lab.points)
-    wanted = {"first.tar.gz": (full, "graded", SEED), other: (full, "graded", other),
+    wanted = {"first.tar.gz": (str(lab.points), "graded", SEED),
+              other: (str(asked(lab)), "graded", other),
               "broken": ("0", "refused", "")}
     tally.check(f"lab {lab.number}: grade-all grades each for its own seed",
                 status == 0 and rows == wanted, f"{rows}: {said[-600:]}")
 
 
-CHECKS = {"questions": check_questions, "answers": check_answers}
+CHECKS = {"questions": check_questions, "answers": check_answers, "mended": check_mended}

@@ -1,13 +1,23 @@
 # SPDX-License-Identifier: GPL-2.0
-"""answering.py - what a student does with questions, in a folder of his own"""
+"""answering.py - what a student does with questions, in a folder of his own
+
+Where predictions are asked for, make submit packs them first, alone. From then on they
+can be compared with what is measured, and are not to change any more.
+"""
 
 import pathlib
+import shutil
 import subprocess
+import tempfile
 
 import answers
 import asking
-from places import ROOT
+import mending
+from box import NotBuilt
+from frozen import sha256
+from places import OUT, ROOT, Trouble
 from scores import Score
+from submission import read, text_of
 
 HELP = {
     "make": "can {file} be read? What is empty?",
@@ -15,6 +25,14 @@ HELP = {
     "make shell": "a shell in the guest, the driver loaded (KERNEL=6.1: an older one)",
     "make hint": "the next hint",
     "make submit": "pack what is handed in",
+}
+HELP_TO_PREDICT = {
+    "make": "can {file} be read? What is empty? Does badbench.c compile?",
+    "make check": "how many faults are mended; how many predictions are right, once packed",
+    "make measure": "what the workloads count, once your predictions are packed",
+    "make shell": "a shell in the guest, with the driver and badbench",
+    "make hint": "the next hint",
+    "make submit": "pack your predictions; the second time, badbench.c as well",
 }
 
 
@@ -32,13 +50,40 @@ def of_folder(folder):
 
 
 def build(folder):
-    """Its form: all that can be said without a guest."""
+    """All that can be said without a guest."""
+    form(folder)
+    return 0 if not folder.lab.program or program_of(folder) else 1
+
+
+def form(folder):
     _, _, jobs = of_folder(folder)
     empty = [key for key, job in jobs.items() if not job.said]
     print(f"  ok   {folder.lab.file} can be read"
           + (f"; not answered yet: {', '.join(empty)}" if empty else ""))
     say_problems(jobs)
-    return 0
+
+
+def sources(folder):
+    """Name -> what the folder has of the program, if it has it."""
+    name = folder.lab.program
+    path = folder.path / (name or "")
+    return {name: text_of(read(path, name), [], name)} if name and path.exists() else {}
+
+
+def program_of(folder):
+    """The program, compiled; or None, and why."""
+    name, found = folder.lab.program, sources(folder)
+    if not found:
+        print(f"  FAIL {name} is not here; make lab in another folder brings it again")
+        return None
+    try:
+        program = mending.compiled(name, found[name], folder.kernel)
+    except NotBuilt as why:
+        print(f"  FAIL {name} does not compile without a word:")
+        print("".join(f"       {message}\n" for message in why.messages), end="")
+        return None
+    print(f"  ok   {name} compiles, without a warning", flush=True)
+    return program
 
 
 def say_problems(jobs):
@@ -54,21 +99,84 @@ def check(folder, kernel):
     say_problems(jobs)
     print("  ...  looking, in a guest", flush=True)
     with asking.evidence_folder("check") as place:
-        jobs, notes = answers.compare(text, lab, seed, kernel, pathlib.Path(place))
+        if may_measure(folder):
+            jobs, notes = answers.compare(text, lab, seed, kernel, pathlib.Path(place))
+            has_measured(folder)
+        else:
+            notes = [f"{lab.file} is not packed yet (make submit), so it is not compared"]
+        if lab.program:
+            jobs |= mending.judge(lab.program, sources(folder), seed, kernel,
+                                  pathlib.Path(place, "program"))
     for note in notes:
         print(f"  note: {note}")
+    return count(lab, jobs)
+
+
+def count(lab, jobs):
+    """What was asked, part by part."""
     score = Score(lab, jobs)
-    for part in lab.parts:
+    asked = [part for part in lab.parts if jobs[part.tests[0]].verdict]
+    for part in asked:
         right = sum(jobs[key].verdict in ("ok", "skip") for key in part.tests)
         print(f"  {score.parts[part.name]:3} of {part.points:2}  {part.name}: {right} of "
-              f"{len(part.tests)} right; {jobs[part.tests[0]].question.command}")
-    print(f"  {score.total:3} of {score.most}")
+              f"{len(part.tests)} right; {jobs[part.tests[0]].about}")
+        if part.of_program and len({jobs[key].detail for key in part.tests}) == 1 != right:
+            print(f"       {jobs[part.tests[0]].detail}")
+    print(f"  {score.total:3} of {sum(part.points for part in asked)}")
     return 0 if all(job.verdict in ("ok", "skip") for job in jobs.values()) else 1
 
 
-def shell(bench, kernel):
-    """A guest like the one that is asked."""
-    done = subprocess.run(
-        [str(ROOT / "vm/run"), "--kernel", kernel, "--cpus", "2", "--nodes", "2", "--append",
-         "numa_balancing=disable", "--modules", str(bench.clean), "--shell"], check=False)
+def measure(folder, kernel):
+    """What was to be predicted, for all variants."""
+    if not may_measure(folder):
+        raise Trouble(f"{folder.lab.file} is not packed yet: what you predict after you have "
+                      "measured is no prediction. make submit packs it")
+    print("  ...  measuring, in a guest", flush=True)
+    with asking.evidence_folder("measure") as place:
+        lines = folder.lab.module.measured(folder.state["seed"], kernel, pathlib.Path(place))
+    has_measured(folder)
+    print("\n".join(lines))
+    return 0
+
+
+# --- predictions are handed in first -------------------------------------------
+
+def may_measure(folder):
+    return not folder.lab.frozen or bool(folder.state.get("frozen"))
+
+
+def has_measured(folder):
+    if folder.lab.frozen and not folder.state.get("measured"):
+        folder.state["measured"] = True
+        folder.save()
+
+
+def freeze(folder):
+    """Are these the predictions that are packed already? If nothing was measured yet, they
+    may change."""
+    digest = sha256(folder.source().main)
+    before = folder.state.get("frozen")
+    if before not in (None, digest) and folder.state.get("measured"):
+        raise Trouble(f"{folder.lab.file} is no longer the one that you handed in (its sha256 was "
+                      f"{before}). You have measured since; take it out of the archive that make "
+                      "submit made then")
+    folder.state["frozen"] = digest
+    folder.save()
+    return before == digest
+
+
+def shell(folder, bench, kernel):
+    """A guest like the one that is asked, with the program, if there is one."""
+    with tempfile.TemporaryDirectory(dir=OUT) as files:
+        if folder.lab.program:
+            program = program_of(folder)
+            if not program:
+                return 1
+            place = pathlib.Path(files, "bin")
+            place.mkdir()
+            shutil.copy2(program, place)
+        done = subprocess.run(
+            [str(ROOT / "vm/run"), "--kernel", kernel, "--cpus", "2", "--nodes", "2", "--append",
+             "numa_balancing=disable", "--modules", str(bench.clean), "--files", files, "--shell"],
+            check=False)
     return done.returncode

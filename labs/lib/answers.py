@@ -64,11 +64,11 @@ def parse(text, lab):
 
 
 def checked_keys(table, lab):
-    unknown = [key for key in table if key not in lab.tests]
-    lacking = [key for key in lab.tests if key not in table]
+    unknown = [key for key in table if key not in lab.keys]
+    lacking = [key for key in lab.keys if key not in table]
     if unknown:
         raise Refused(f"{lab.file} has {shown(unknown)}, which nobody asked; the questions are "
-                      f"{lab.tests[0]} to {lab.tests[-1]}")
+                      f"{lab.keys[0]} to {lab.keys[-1]}")
     if lacking:
         raise Refused(f"{lab.file} lacks {shown(lacking)}; leave the quotes of what you do not "
                       'know empty, as in A1 = ""')
@@ -96,7 +96,7 @@ class Answer:
     """What was answered to a question, and what came of it. To reports it is what a
     test is in other labs."""
 
-    blame = "not what was seen"
+    blame = {"half": "half right: not near enough"}
 
     def __init__(self, question, answer):
         self.question, self.test = question, question.key
@@ -116,14 +116,18 @@ class Answer:
         else:
             self.verdict = self.question.judge(self.plain, truth) if self.plain else "failed"
 
+    @property
+    def about(self):
+        return self.question.command
+
     def explain(self):
         """For reports: where to look, and not what is to be seen there."""
         said = repr(self.said) if len(self.said) < 60 else "something long"
-        return [f"FAIL {self.test}    {self.blame}",
+        return [f"FAIL {self.test}    {self.blame.get(self.verdict, 'not what was seen')}",
                 f"  asked     {self.question.text}",
                 f"  answered  {said if self.said else 'nothing'}"
                 + (f": {self.problem}" if self.problem else ""),
-                f"  look at   {self.question.command}"]
+                f"  look at   {self.about}"]
 
 
 def answers_of(text, lab, seed=None):
@@ -150,8 +154,8 @@ def missing(kernel):
     return not (BUILD / "kernel" / kernel / "release").exists()
 
 
-def in_guest(kernel, script, folder):
-    """What a script says in a guest with our modules."""
+def in_guest(kernel, script, folder, more=()):
+    """What a script says in a guest with our modules. more: options of vm/run."""
     if missing(kernel):
         raise Trouble(f"the kernel {kernel} is not there; vm/prepare {kernel} brings it")
     bench = Bench(kernel)
@@ -161,7 +165,7 @@ def in_guest(kernel, script, folder):
     finally:
         bench.close()
     log, name = folder / f"{kernel}.log", f"lab-{os.getpid()}-{kernel}"
-    argv = machine.guest(kernel, LIMIT_S, layer, name, f"{machine.LOAD}\n{script}")
+    argv = machine.guest(kernel, LIMIT_S, layer, name, f"{machine.LOAD}\n{script}", more)
     with open(folder / f"{kernel}.said", "wb") as out, open(log, "wb") as err:
         process = subprocess.Popen(argv, stdin=subprocess.DEVNULL, stdout=out, stderr=err)
         try:

@@ -11,8 +11,10 @@ import time
 import answers
 import asking
 import drawn
+import frozen
 import gate
 import machine
+import mending
 import report
 from box import Bench, NotBuilt
 from places import BUILD, LABS, OUT, ROOT, Refused, Trouble, source_files
@@ -50,6 +52,7 @@ def digest_of(paths):
 def guest_key():
     """Of what runs in a guest, and how: good for what was measured there."""
     return digest_of(source_files(ROOT) + [BUILD / "bin/mmu-tests", BUILD / "bin/look",
+                                           BUILD / "bin/workload",
                                            ROOT / "vm/run", ROOT / "vm/qemu.py"])
 
 
@@ -168,9 +171,10 @@ class Grader:
         return (report.gradescope(result, report.rows(result)), report.text(result),
                 report.junit(result))
 
-    def more_key(self):
+    def more_key(self, taken):
         """What else a grade of this kind depends on."""
-        return drawn.more_key(self.lab.drawn, self.result.kernel) if self.lab.drawn else ""
+        return (drawn.more_key(self.lab.drawn, self.result.kernel) if self.lab.drawn else
+                frozen.state(self.lab, taken.main))
 
     def known(self):
         """Has exactly this been graded already?"""
@@ -191,7 +195,7 @@ class Grader:
             return 1
         result.seed = self.seed(taken)
         digest = hashlib.sha256(taken.data + f"{tree_key()} {self.lab.number} {result.seed} "
-                                f"{result.kernel} {self.more_key()}".encode())
+                                f"{result.kernel} {self.more_key(taken)}".encode())
         result.key, result.notes = digest.hexdigest(), taken.notes
         if self.known():
             return 1 if json.loads((self.out / "results.json").read_text())[
@@ -223,18 +227,23 @@ class Grader:
 
     def seed(self, taken):
         """As we were told; else as the submission says, or at random."""
-        own = self.lab.seed_of(taken.data)
+        own = self.lab.seed_of(taken.main)
         if self.lab.kind == "answers" and self.result.seed not in (None, own):
             taken.notes.append(f"it was answered for the seed {own}, and is graded for "
                                f"{self.result.seed}")
         return self.result.seed or own
 
     def compare(self, taken, evidence):
-        """Answers with what is true; nothing of a student's runs."""
-        result = self.result
-        result.jobs, notes = answers.compare(taken.data.decode(), self.lab, result.seed,
+        """Answers with what is true, and a program with what it does."""
+        result, lab = self.result, self.lab
+        if lab.frozen:
+            result.notes.append(frozen.check(lab, taken.main))
+        result.jobs, notes = answers.compare(taken.main.decode(), lab, result.seed,
                                              result.kernel, evidence)
         result.notes += notes
+        if lab.program:
+            result.jobs |= mending.judge(lab.program, taken.files, result.seed, result.kernel,
+                                         evidence / "program")
         result.score = Score(self.lab, result.jobs)
         result.state = ""
 

@@ -26,12 +26,13 @@ class Part:
     def __init__(self, table):
         self.name, self.title = table["name"], table["title"]
         self.points, self.tests = table["points"], table.get("tests", [])
+        self.of_program = table.get("of_program", False)  # of a lab with answers
 
 
 class Lab:
     """What labs of all kinds have."""
 
-    waits, regressions, drawn = None, [], None
+    waits, regressions, optional, frozen, drawn = None, [], [], False, None
 
     def __init__(self, folder, table):
         self.dir = folder
@@ -43,6 +44,11 @@ class Lab:
     @property
     def name(self):
         return self.dir.name
+
+    @property
+    def work(self):
+        """Which commands a student's folder has."""
+        return self.kind
 
     @property
     def tests(self):
@@ -76,7 +82,8 @@ def check_draw(lab, todo, seed):
 
 
 class AnswersLab(Lab):
-    """A lab without student code: answers to questions that a seed draws."""
+    """Answers to questions that a seed draws; in some also a program to be mended, which
+    runs as a user in a guest."""
 
     kind, noun = "answers", "answers"
 
@@ -84,6 +91,41 @@ class AnswersLab(Lab):
         super().__init__(folder, table)
         self.file = table["file"]
         self.module = importlib.import_module(table["module"])
+        self.frozen = table.get("frozen", False)
+        self.program = table.get("program")
+
+    @property
+    def work(self):
+        return "predictions" if self.frozen else self.kind
+
+    @property
+    def keys(self):
+        """What is asked."""
+        return [key for part in self.parts if not part.of_program for key in part.tests]
+
+    @property
+    def optional(self):
+        """What may be handed in later, or never."""
+        return [self.program] if self.program else []
+
+    @property
+    def files(self):
+        return [self.file, *self.optional]
+
+    @property
+    def source(self):
+        """The program as it is handed out, below ROOT."""
+        return str((self.dir / self.program).relative_to(ROOT))
+
+    def solution(self):
+        """What wrong programs are patches of."""
+        return (ROOT / self.source).read_text()
+
+    def handouts(self, todo, seed):
+        found = {self.file: self.handout(todo, seed)}
+        if self.program:
+            found[self.program] = self.solution()
+        return found
 
     def handout(self, todo=None, seed=None):
         check_draw(self, todo, seed)

@@ -9,17 +9,23 @@ this part comes first.
 
 What must be ok already on the hand-out earns nothing, and costs if it is lost.
 A machine that was taken down costs once, whatever else is right.
+
+A prediction may be half right, and is worth half.
 """
 
 LOST, LOST_AT_MOST = 2, 10  # for a regression; for all of them
 WRECK = 10
+HALVES = {"ok": 2, "half": 1}  # of what a test is worth
+
+
+def halves(job):
+    return HALVES.get(job.verdict, 0)
 
 
 def share(points, jobs):
-    """As many of POINTS as there are jobs that are ok."""
+    """As many of POINTS as there are jobs that are ok; of those half right, half."""
     asked = [job for job in jobs if job.verdict != "skip"]
-    good = [job for job in asked if job.verdict == "ok"]
-    return points * len(good) // len(asked) if asked else 0
+    return points * sum(map(halves, asked)) // (2 * len(asked)) if asked else 0
 
 
 class Score:
@@ -51,4 +57,4 @@ class Score:
         if not part:
             return (-LOST if test in self.lost else 0), 0
         most = round(part.points / len(part.tests), 2)
-        return (most if self.verdicts[test].verdict == "ok" else 0), most
+        return most * halves(self.verdicts[test]) / 2, most

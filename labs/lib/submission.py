@@ -3,7 +3,7 @@
 
 A file, a folder or an archive (tar, zip). Of all that is in it, one regular file
 of each name that the lab wants is taken, mostly a single one; everything else is
-ignored and named. What would be guessed is refused, in a sentence.
+ignored and named. Some may be missing. What would be guessed is refused, in a sentence.
 """
 
 import os
@@ -29,6 +29,11 @@ class Taken:
         """The one file, or all of them."""
         return b"\0".join(self.files.values())
 
+    @property
+    def main(self):
+        """The first, which is always there."""
+        return next(iter(self.files.values()))
+
 
 def take(path, lab):
     try:
@@ -38,22 +43,47 @@ def take(path, lab):
     if stat.S_ISLNK(mode):
         raise Refused(f"{path} is a link; hand in the file itself")
     if stat.S_ISDIR(mode):
-        return texts_of(*from_folder(path, lab.files), lab)
+        return texts_of(*from_folder(path, Names(lab)), lab)
     if not stat.S_ISREG(mode):
         raise Refused(f"{path} is no file, no folder and no archive")
-    size = os.path.getsize(path)
-    if tarfile.is_tarfile(path) or zipfile.is_zipfile(path):
-        if size > ARCHIVE:
-            raise Refused(f"the archive has {size} bytes, and {ARCHIVE} are enough; hand in "
-                          f"{both(lab.files)}")
-    if tarfile.is_tarfile(path):
-        return texts_of(*from_tar(path, lab.files), lab)
-    if zipfile.is_zipfile(path):
-        return texts_of(*from_zip(path, lab.files), lab)
-    if len(lab.files) > 1:
+    if is_archive(path):
+        return texts_of(*from_archive(path, Names(lab)), lab)
+    if len(lab.files) - len(lab.optional) > 1:
         raise Refused(f"this is one file; hand in {both(lab.files)}, in a folder or an archive "
                       "(make submit packs them)")
     return texts_of({lab.files[0]: read(path, lab.files[0])}, [], lab)
+
+
+class Names(list):
+    """Of the files that a lab wants."""
+
+    def __init__(self, lab):
+        super().__init__(lab.files)
+        self.optional = lab.optional
+
+
+def contents(path, lab):
+    """What a file that lies anywhere was handed in as, if it was: the first of its files."""
+    try:
+        if not stat.S_ISREG(os.lstat(path).st_mode):
+            return None
+        found = (from_archive(path, Names(lab))[0] if is_archive(path) else
+                 {lab.files[0]: read(path, lab.files[0])})
+        return text_of(found[lab.files[0]], [], lab.files[0])
+    except (Refused, OSError):
+        return None
+
+
+def is_archive(path):
+    return tarfile.is_tarfile(path) or zipfile.is_zipfile(path)
+
+
+def from_archive(path, names):
+    size = os.path.getsize(path)
+    if size > ARCHIVE:
+        raise Refused(f"the archive has {size} bytes, and {ARCHIVE} are enough; hand in "
+                      f"{both(names)}")
+    return (from_tar if tarfile.is_tarfile(path) else from_zip)(path, names)
 
 
 def both(names):
@@ -74,17 +104,20 @@ def too_big(size, name):
 
 
 def chosen(found, others, names):
-    """The one of each name."""
+    """Name -> the one of this name."""
+    at = {}
     for name in names:
         there = [path for path in found if os.path.basename(path) == name]
+        if not there and name in names.optional:
+            continue
         if not there:
             raise Refused(f"there is no {name} in it"
                           + (f", only {', '.join(sorted(others)[:5])}" if others else ""))
         if len(there) > 1:
             raise Refused(f"there are {len(there)} files {name} in it "
                           f"({', '.join(sorted(there)[:3])}); which one is meant?")
-    return ([next(path for path in found if os.path.basename(path) == name) for name in names],
-            [f"ignored: {', '.join(sorted(others)[:8])}"] if others else [])
+        at[name] = there[0]
+    return at, ([f"ignored: {', '.join(sorted(others)[:8])}"] if others else [])
 
 
 def from_folder(path, names):
@@ -101,7 +134,7 @@ def from_folder(path, names):
             raise Refused(f"there are more than {ENTRIES} files in it, or folders in folders; "
                           f"hand in {both(names)} alone")
     paths, notes = chosen(found, others, names)
-    return {name: read(os.path.join(path, at), name) for name, at in zip(names, paths)}, notes
+    return {name: read(os.path.join(path, at), name) for name, at in paths.items()}, notes
 
 
 def from_tar(path, names):
@@ -128,8 +161,8 @@ def from_tar(path, names):
                 data[name] = tar.extractfile(member).read(SIZE + 1)
     except (tarfile.TarError, OSError, EOFError) as error:
         raise Refused(f"the archive cannot be read: {error}") from error
-    _, notes = chosen(found, others, names)
-    return {name: data[name] for name in names}, notes
+    paths, notes = chosen(found, others, names)
+    return {name: data[name] for name in paths}, notes
 
 
 def from_zip(path, names):
@@ -143,7 +176,7 @@ def from_zip(path, names):
             found = [e.filename for e in files if os.path.basename(e.filename) in names]
             paths, notes = chosen(found, [e.filename for e in files if e.filename not in found],
                                   names)
-            return {name: of_entry(archive, at, name) for name, at in zip(names, paths)}, notes
+            return {name: of_entry(archive, at, name) for name, at in paths.items()}, notes
     except (zipfile.BadZipFile, OSError, RuntimeError, NotImplementedError) as error:
         raise Refused(f"the archive cannot be read: {error}") from error
 
@@ -160,7 +193,7 @@ def of_entry(archive, path, name):
 
 def texts_of(files, notes, lab):
     taken = Taken({name: text_of(data, notes, name) for name, data in files.items()}, notes)
-    lab.check(taken.data.decode())
+    lab.check(taken.main.decode())
     return taken
 
 

@@ -103,6 +103,15 @@ class Sets:
 
 def program(bench, name, source):
     """The suite's program with SOURCE for its tests; NotBuilt where that does not compile."""
+    return made(bench, name, source, PROGRAM, f"TESTS={pathlib.Path(name).stem}.o {NEEDED}.o")
+
+
+def tool(bench, name, source):
+    """A program of its own, with tests/lib; NotBuilt where that does not compile."""
+    return made(bench, name, source, pathlib.Path(name).stem)
+
+
+def made(bench, name, source, target, *more):
     work = bench.dir / "tests"
     machine.copy_changed(ROOT / "tests", work / "tests", keep=(name,))
     machine.copy_changed(ROOT / "include", work / "include")
@@ -118,6 +127,6 @@ def program(bench, name, source):
     place = work.resolve()
     argv = [*box([place / "tests", place / "include"], place / "bin"), "/usr/bin/make", "-s",
             "-C", str(place / "tests"), f"O={place}/bin",
-            f"TESTS={pathlib.Path(name).stem}.o {NEEDED}.o", f"{place}/bin/{PROGRAM}"]
+            *more, f"{place}/bin/{target}"]
     compile_in_box(argv, bench.dir / "tests.log", {f"{place}/": ""})
-    return work / "bin" / PROGRAM
+    return work / "bin" / target

@@ -54,6 +54,8 @@ help:
 class Folder:
     """A student's folder: where it is, which lab, which seed."""
 
+    kernel = KERNEL
+
     def __init__(self, path):
         self.path = pathlib.Path(path)
         try:
@@ -75,7 +77,7 @@ class Folder:
 
 def makefile(lab):
     """A target for each command of its kind."""
-    commands, lines = KINDS[lab.kind]
+    commands, lines = KINDS[lab.work]
     of_tests = ("check", "explain")
     return MAKEFILE.format(
         number=lab.number, title=lab.title + ("" if lab.title.endswith("?") else "."), root=ROOT,
@@ -318,12 +320,12 @@ def submit(folder, _):
     return pack(folder)
 
 
-def pack(folder):
+def pack(folder, names=None, what=""):
     """One archive, with what is handed in and how many hints there were."""
     lab = folder.lab
-    path = folder.path / f"lab{lab.number}-{folder.state['seed']}.tar.gz"
+    path = folder.path / f"lab{lab.number}-{folder.state['seed']}{what}.tar.gz"
     with tarfile.open(path, "w:gz") as tar:
-        for name in (*lab.files, STATE):
+        for name in (*(names or lab.files), STATE):
             tar.add(folder.path / name, name.lstrip("."), filter=nobody)
     print(f"Hand in {path}")
     return 0
@@ -349,15 +351,32 @@ def answers_check(folder, _):
 
 def answers_shell(folder, _):
     with ready(folder.lab) as bench:
-        return answering.shell(bench, KERNEL)
+        return answering.shell(folder, bench, KERNEL)
 
 
 def answers_submit(folder, _):
     return answering.build(folder) or pack(folder)
 
 
+def predictions_measure(folder, _):
+    return answering.measure(folder, KERNEL)
+
+
+def predictions_submit(folder, _):
+    """First the predictions alone, then all."""
+    if answering.freeze(folder):
+        return answers_submit(folder, _)
+    answering.form(folder)
+    status = pack(folder, [folder.lab.file], "-predictions")
+    print("It has your predictions, which are not to change any more; then make measure. The next "
+          "make submit\npacks all that is handed in.")
+    return status
+
+
 ANSWERS_COMMANDS = {"build": answers_build, "check": answers_check, "hint": hint,
                     "shell": answers_shell, "submit": answers_submit}
+PREDICTIONS_COMMANDS = {**ANSWERS_COMMANDS, "measure": predictions_measure,
+                        "submit": predictions_submit}
 
 
 def review_build(folder, _):
@@ -383,12 +402,14 @@ REVIEW_COMMANDS = {"build": review_build, "check": review_check, "hint": hint,
 
 # The commands of each kind of lab, and what make help says of them
 KINDS = {"code": (COMMANDS, HELP), "answers": (ANSWERS_COMMANDS, answering.HELP),
+         "predictions": (PREDICTIONS_COMMANDS, answering.HELP_TO_PREDICT),
          "review": (REVIEW_COMMANDS, reviewwork.HELP)}
+WORDS = {word for commands, _ in KINDS.values() for word in commands}
 
 
 def run(folder, word, words):
     """A command of the folder's lab."""
-    commands, _ = KINDS[folder.lab.kind]
+    commands, _ = KINDS[folder.lab.work]
     if word not in commands:
         raise Trouble(f"lab {folder.lab.number} has no {word}; it has {', '.join(commands)}")
     try:

@@ -9,9 +9,11 @@ tests/mutants that makes the same mistake, a diff against the solution:
 
 	Score: 40
 	Loses: what it loses, part by part
+	Says: words of the report, if there are any that it must have
 	Mutant: no-sequence
 
 Drawn: N, where it stands, is what it has of the drawn points with the selftest's seed.
+In a lab with answers they are of the program that is to be mended.
 """
 
 import pathlib
@@ -22,7 +24,7 @@ import tempfile
 from patches import copy_sources
 from places import ROOT, Trouble
 
-FIELD = re.compile(r"^(Score|Drawn|Loses|Mutant|Attack): (.*)$", re.M)
+FIELD = re.compile(r"^(Score|Drawn|Loses|Says|Mutant|Attack): (.*)$", re.M)
 
 
 class Wrong:
@@ -33,6 +35,7 @@ class Wrong:
         head, self.diff, _ = self.split(path.read_text())
         fields = dict(FIELD.findall(head))
         self.mutant, self.loses = fields.get("Mutant"), fields.get("Loses", "")
+        self.says = fields.get("Says", "")
         if bool(self.mutant) == bool(self.diff) or not ("Score" in fields) ^ ("Attack" in fields):
             raise Trouble(f"{path.relative_to(ROOT)}: it wants Score: or Attack:, and either "
                           "Mutant: or a diff")
@@ -51,13 +54,16 @@ class Wrong:
         patch = ROOT / "tests/mutants" / f"{self.mutant}.patch" if self.mutant else self.path
         with tempfile.TemporaryDirectory() as folder:
             copy_sources(pathlib.Path(folder))
+            own = pathlib.Path(folder, self.lab.source)
+            own.parent.mkdir(parents=True, exist_ok=True)
+            own.write_text(self.lab.solution())
             done = subprocess.run(["patch", "-p1", "-F1", "-N", "--no-backup-if-mismatch",
                                    "-r", "-", "-d", folder, "-i", str(patch)],
                                   capture_output=True, text=True, check=False)
             if done.returncode:
                 raise Trouble(f"{patch.relative_to(ROOT)} does not apply any more: "
                               f"{done.stdout.strip()[-300:]}")
-            text = pathlib.Path(folder, self.lab.source).read_text()
+            text = own.read_text()
         if text == self.lab.solution():
             raise Trouble(f"{self.path.relative_to(ROOT)} does not change {self.lab.source}")
         return text
