@@ -83,7 +83,8 @@ static void report(void)
 	     SINCE(invalidations), SINCE(rmap_callbacks), SINCE(rmap_zaps));
 	note("faults=%llu entries=%llu tables=%llu", SINCE(device_faults),
 	     after.entries, after.tables);
-	note("waiting=%u done=%u early=%lu", waiting, done, early);
+	note("waiting=%u done=%u early=%lu late=%llu", waiting, done, early,
+	     SINCE(populated_pages) - early);
 }
 
 /* --- a populate that is overtaken ----------------------------------------- */
