@@ -13,7 +13,8 @@ import tempfile
 import answers
 import asking
 import mending
-from box import NotBuilt
+import trees
+from box import Bench, NotBuilt
 from frozen import sha256
 from places import OUT, ROOT, Trouble
 from scores import Score
@@ -52,7 +53,13 @@ def of_folder(folder):
 def build(folder):
     """All that can be said without a guest."""
     form(folder)
-    return 0 if not folder.lab.program or program_of(folder) else 1
+    if not folder.lab.program:
+        return 0
+    bench = Bench(folder.kernel)
+    try:
+        return 0 if program_of(folder, bench) else 1
+    finally:
+        bench.close()
 
 
 def form(folder):
@@ -70,14 +77,14 @@ def sources(folder):
     return {name: text_of(read(path, name), [], name)} if name and path.exists() else {}
 
 
-def program_of(folder):
+def program_of(folder, bench):
     """The program, compiled; or None, and why."""
     name, found = folder.lab.program, sources(folder)
     if not found:
         print(f"  FAIL {name} is not here; make lab in another folder brings it again")
         return None
     try:
-        program = mending.compiled(name, found[name], folder.kernel)
+        program = trees.tool(bench, name, found[name])
     except NotBuilt as why:
         print(f"  FAIL {name} does not compile without a word:")
         print("".join(f"       {message}\n" for message in why.messages), end="")
@@ -120,7 +127,7 @@ def count(lab, jobs):
         right = sum(jobs[key].verdict in ("ok", "skip") for key in part.tests)
         print(f"  {score.parts[part.name]:3} of {part.points:2}  {part.name}: {right} of "
               f"{len(part.tests)} right; {jobs[part.tests[0]].about}")
-        if part.of_program and len({jobs[key].detail for key in part.tests}) == 1 != right:
+        if part.of_program and not right and len({jobs[key].detail for key in part.tests}) == 1:
             print(f"       {jobs[part.tests[0]].detail}")
     print(f"  {score.total:3} of {sum(part.points for part in asked)}")
     return 0 if all(job.verdict in ("ok", "skip") for job in jobs.values()) else 1
@@ -169,7 +176,7 @@ def shell(folder, bench, kernel):
     """A guest like the one that is asked, with the program, if there is one."""
     with tempfile.TemporaryDirectory(dir=OUT) as files:
         if folder.lab.program:
-            program = program_of(folder)
+            program = program_of(folder, bench)
             if not program:
                 return 1
             place = pathlib.Path(files, "bin")
