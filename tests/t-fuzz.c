@@ -11,6 +11,7 @@
 #include "common.h"
 
 #define CALLS	2000
+#define FOR_EVER	1000000	/* for as long as -d says */
 
 /* What it says goes on as notes, but for the line that begins each round. */
 static void fuzz(const char *command)
@@ -43,8 +44,10 @@ static void fuzz_variant(const char *kind)
 	if (!test_seed)
 		skip("it wants a seed (-s)");
 	snprintf(command, sizeof(command),
-		 "exec mmu-fuzz %s --variant %s --seed %" PRIu64 " --calls %u",
-		 kind, test_variant, test_seed, CALLS);
+		 "exec mmu-fuzz %s --variant %s --seed %" PRIu64
+		 " --calls %u%s%u", kind, test_variant, test_seed,
+		 test_seconds ? FOR_EVER : CALLS,
+		 test_seconds ? " --seconds " : "", test_seconds);
 	fuzz(command);
 }
 

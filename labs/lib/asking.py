@@ -343,6 +343,19 @@ class Asking:
         return guest.seconds
 
 
+class Patient(Asking):
+    """Where one failure decides: whatever failed in a machine that waited for CPUs is asked
+    once more, unless it is to fail. A crash is one, whatever comes of it the next time."""
+
+    @staticmethod
+    def doubtful(guest, asked):
+        return [job for job in asked if job.verdict in ("failed", "not reached")
+                and not job.turned and guest.clock.share() >= STARVED]
+
+    def ask_again(self, job):
+        return 0.0 if job.verdict == "crash" else super().ask_again(job)
+
+
 def evidence_folder(name):
     OUT.mkdir(parents=True, exist_ok=True)
     return tempfile.TemporaryDirectory(prefix=f"{name}-", dir=OUT)

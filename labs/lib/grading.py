@@ -22,6 +22,9 @@ from scores import Score
 from submission import take
 
 CANARY_EACH = 8
+SILENT = {"hang": "insmod did not return: does my_mmu_init() come to an end?",
+          "crash": "the kernel went down while the module was loaded:",
+          "refused": "the kernel refuses to load the module:"}
 
 
 class Result:
@@ -66,8 +69,9 @@ class Reference:
     """What the solution needs on this machine: seconds and checks of each test."""
 
     def __init__(self, lab, bench, tests=None, stop=None):
+        """tests: those that will be asked about, if not all"""
         self.lab, self.bench, self.stop = lab, bench, stop
-        self.file = OUT / f"reference-{lab.number:02}-{bench.kernel}.json"
+        self.file = OUT / f"reference-{lab.mark}-{bench.kernel}.json"
         self.key = guest_key()
         try:
             key, self.tests = json.loads(self.file.read_text())
@@ -75,20 +79,20 @@ class Reference:
             key, self.tests = None, {}
         if key != self.key:
             self.tests = {}
-        missing = [test for test in tests or lab.tests if test not in self.tests]
-        if missing:
-            self.measure(missing)
+        unknown = [test for test in tests or lab.tests if test not in self.tests]
+        if unknown:
+            self.measure(unknown)
 
     def measure(self, tests):
         lab, limits = self.lab, own_limits(self.lab, tests)
         jobs = [asking.Job(lab.variant, test, limits[test]) for test in tests]
         with asking.evidence_folder("reference") as folder:
-            guests = asking.Asking(self.bench.kernel, self.modules(), pathlib.Path(folder),
-                                   test_seed=drawn.number("reference"), stop=self.stop)
+            guests = asking.Patient(self.bench.kernel, self.modules(), pathlib.Path(folder),
+                                    test_seed=drawn.number("reference"), stop=self.stop)
             guests.ask(jobs)
             bad = [job for job in jobs if job.verdict not in ("ok", "skip")]
             if bad:
-                keep = OUT / f"reference-{lab.number:02}-failed"
+                keep = OUT / f"reference-{lab.mark}-failed"
                 shutil.rmtree(keep, ignore_errors=True)
                 shutil.copytree(folder, keep)
                 raise Trouble("the solution itself does not pass "
@@ -111,7 +115,7 @@ class Reference:
 
 def own_limits(lab, tests):
     """test -> the limit that it has in the suite; a sentence for a wrong name."""
-    found = {test: limit for (_, test), limit in machine.plan([lab.variant], tests)}
+    found = {test: limit for (_, test), limit in machine.plan([lab.variant], [])}
     unknown = [test for test in tests if test not in found]
     if unknown:
         raise Trouble(f"{lab.name}/lab.toml names tests that do not exist: {', '.join(unknown)}")
@@ -271,9 +275,7 @@ class Grader:
         result.machines = len(guests.machines)
         check_canaries(jobs)
         if guests.silent:
-            result.state = {"hang": "insmod did not return: does my_mmu_init() come to an end?",
-                            "crash": "the kernel went down while the module was loaded:",
-                            "refused": "the kernel refuses to load the module:"}[guests.silent]
+            result.state = SILENT[guests.silent]
             result.messages = next(iter(result.jobs.values())).notes[-6:]
             return
         result.score = Score(lab, result.jobs, len(guests.wrecks))

@@ -3,21 +3,28 @@
 
 Of most, the hand-out is made of the solution and stubs.c (CodeLab). In others,
 answers are handed in (AnswersLab); a module draws the questions and finds the truth.
-Or it is patches to judge, which are drawn as well (ReviewLab).
+Or it is patches to judge, which are drawn as well (ReviewLab). Of an open lab there is
+no solution: a design of one's own passes the suite, and is counted (OpenLab).
 """
 
+import copy
+import functools
 import importlib
 import re
 import secrets
 import tomllib
 
 import answers
+import machine
 import review
 from drawn import Pool
 from definitions import Unknown, cut, definitions, find, replace, without_markers
+from patches import VARIANTS
 from places import LABS, ROOT, Refused, Trouble
 
 FILE = "my_mmu.c"
+NAME = re.compile(r'^\s*\.name\s*=\s*"([^"\n]+)"', re.M)
+TITLE, TITLE_LINES, TITLE_LENGTH = re.compile(r"[\s/*]*Title:(.*?)(?:\*/)?\s*"), 40, 40
 
 
 class Part:
@@ -33,6 +40,7 @@ class Lab:
     """What labs of all kinds have."""
 
     waits, regressions, optional, frozen, drawn = None, [], [], False, None
+    kernels = []  # it is graded on all of these; else on the one that is said
 
     def __init__(self, folder, table):
         self.dir = folder
@@ -72,10 +80,14 @@ class Lab:
         return next((part for part in self.parts if test in part.tests), None)
 
 
-def check_draw(lab, todo, seed):
-    """What is drawn by a seed has no parts."""
+def check_whole(lab, todo):
     if todo:
         raise Trouble(f"TODO=: lab {lab.number} has no parts that can be given solved")
+
+
+def check_draw(lab, todo, seed):
+    """What is drawn by a seed has no parts."""
+    check_whole(lab, todo)
     if not answers.good_seed(seed):
         raise Trouble(f"SEED={seed}: a seed is a word of letters, digits and . _ @ + -, with "
                       "64 of them at most")
@@ -179,7 +191,7 @@ class CodeLab(Lab):
         self.handout_of = table.get("handout_of")
         self.cuts = table.get("cuts", {})
         self.waits = table.get("waits")
-        self.regressions = table["regressions"]["tests"]
+        self.regressions = table.get("regressions", {}).get("tests", [])
         self.needs = table.get("needs", {})
         self.drawn = Pool(table["drawn"]) if "drawn" in table else None
 
@@ -188,17 +200,26 @@ class CodeLab(Lab):
         """The solution, below ROOT."""
         return f"variants/{self.variant}/{FILE}"
 
+    @property
+    def mark(self):
+        """In names of files: what was measured for it."""
+        return f"{self.number:02}"
+
     @staticmethod
     def seed_of(_):
         """What canaries are drawn with, where nobody has said it."""
         return secrets.token_hex(4)
 
-    def check(self, text):
-        """Is it this lab's variant?"""
-        names = re.findall(r'^\s*\.name\s*=\s*"([^"\n]+)"', text, re.M)
-        if not names:
+    def names(self, text):
+        found = NAME.findall(text)
+        if not found:
             raise Refused("this is no variant: struct my_mmu_variant with .name = "
                           f'"{self.variant}" is missing')
+        return found
+
+    def check(self, text):
+        """Is it this lab's variant?"""
+        names = self.names(text)
         if names != [self.variant]:
             raise Refused(f'this is for another lab: it says .name = "{names[0]}", and lab '
                           f"{self.number} is about {self.variant}")
@@ -223,9 +244,7 @@ class CodeLab(Lab):
         if todo and todo not in names:
             raise Trouble(f"TODO={todo}: lab {self.number} has the parts {', '.join(names)}")
         if self.handout_of:
-            if todo:
-                raise Trouble(f"TODO=: lab {self.number} has no parts that can be given solved; "
-                              "its hand-out is a neighbour's file")
+            check_whole(self, todo)
             return self.neighbour()
         text, where = self.solution(), self.source
         try:
@@ -250,7 +269,60 @@ class CodeLab(Lab):
         return {name: cut(text, find(text, name, self.source)) for name in self.cuts}
 
 
-KINDS = {kind.kind: kind for kind in (CodeLab, AnswersLab, ReviewLab)}
+@functools.lru_cache
+def suite_of(variant):
+    return [test for (_, test), _ in machine.plan([variant], [])]
+
+
+class OpenLab(CodeLab):
+    """A lab whose submission is a design of one's own. It says itself which variant's
+    promises it keeps, by taking its name, and is tested as that one."""
+
+    kind = "open"
+
+    def __init__(self, folder, table):
+        super().__init__(folder, table)
+        self.kernels = table["kernels"]
+        self.stress_s, self.fuzz_s = table["stress_s"], table["fuzz_s"]
+
+    @property
+    def mark(self):
+        return f"{super().mark}-{self.variant}"
+
+    @property
+    def tests(self):
+        return suite_of(self.variant)
+
+    def handout(self, todo=None, seed=None):
+        check_whole(self, todo)
+        return super().handout(None, seed)
+
+    def check(self, text):
+        names = self.names(text)
+        if len(names) > 1 or names[0] not in VARIANTS:
+            raise Refused(f'it says .name = "{", ".join(names)}", and nobody has promised anything '
+                          "by that name. Take the name of the variant whose promises your design "
+                          f"keeps: {', '.join(VARIANTS)}")
+
+    def of(self, variant):
+        """The lab for submissions that keep this variant's promises."""
+        lab = copy.copy(self)
+        lab.variant = variant
+        return lab
+
+    def keeping(self, text):
+        return self.of(self.names(text)[0])
+
+    @staticmethod
+    def title_of(text):
+        """What a design is called on the leaderboard; nothing where it does not say."""
+        found = [match[1] for match in map(TITLE.fullmatch, text.splitlines()[:TITLE_LINES])
+                 if match]
+        words = "".join(c if c.isprintable() else " " for c in (found or [""])[0]).split()
+        return " ".join(words)[:TITLE_LENGTH].strip()
+
+
+KINDS = {kind.kind: kind for kind in (CodeLab, AnswersLab, ReviewLab, OpenLab)}
 
 
 def load(folder):

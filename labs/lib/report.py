@@ -67,10 +67,12 @@ def explain(job, lab, command=True):
     elif job.verdict in ("crash", "hang", "not asked") or not expected:
         lines += [f"  seen      {line}" for line in told(job)]
     lines += ["  " + line for line in Picture(job.notes).draw()]
-    if command:
-        lines.append(f"  again     make check T={job.test}")
-        lines.append(f"  ask       make hint; chapter {lab.chapter}")
-    return lines
+    return lines + (again(job, lab) if command else [])
+
+
+def again(job, lab):
+    """What a student does next."""
+    return [f"  again     make check T={job.test}", f"  ask       make hint; chapter {lab.chapter}"]
 
 
 def told(job):

@@ -18,6 +18,7 @@ import answering
 import asking
 import drawn
 import grading
+import openwork
 import report
 import reviewwork
 from box import Bench, NotBuilt
@@ -67,6 +68,11 @@ class Folder:
 
     def save(self):
         report.write(self.path / STATE, json.dumps(self.state) + "\n")
+
+    def follow(self):
+        """An open lab's file says itself what it is tested as."""
+        if self.lab.kind == "open":
+            self.lab = self.lab.keeping(self.source().data.decode())
 
     def source(self):
         try:
@@ -248,6 +254,7 @@ def watch(folder, _):
 
 def saved(folder, at):
     """Where to begin the next time: at the test that failed."""
+    folder.follow()
     lab, start = folder.lab, time.monotonic()
     print(f"\n--- {time.strftime('%H:%M:%S')}", flush=True)
     with ready(lab) as bench:
@@ -400,16 +407,33 @@ REVIEW_COMMANDS = {"build": review_build, "check": review_check, "hint": hint,
                    "submit": review_submit}
 
 
+def open_check(folder, words):
+    return check(folder, words) if words and words[0] else of_module(folder, openwork.check)
+
+
+def open_count(folder, _):
+    return of_module(folder, openwork.count)
+
+
+def of_module(folder, what):
+    with ready(folder.lab) as bench:
+        module = compiled(folder, bench)
+        return what(folder, bench, module) if module else 1
+
+
+OPEN_COMMANDS = COMMANDS | {"check": open_check, "count": open_count}
 # The commands of each kind of lab, and what make help says of them
 KINDS = {"code": (COMMANDS, HELP), "answers": (ANSWERS_COMMANDS, answering.HELP),
          "predictions": (PREDICTIONS_COMMANDS, answering.HELP_TO_PREDICT),
-         "review": (REVIEW_COMMANDS, reviewwork.HELP)}
+         "review": (REVIEW_COMMANDS, reviewwork.HELP), "open": (OPEN_COMMANDS, openwork.HELP)}
 WORDS = {word for commands, _ in KINDS.values() for word in commands}
 
 
 def run(folder, word, words):
     """A command of the folder's lab."""
     commands, _ = KINDS[folder.lab.work]
+    if word != "hint":
+        folder.follow()
     if word not in commands:
         raise Trouble(f"lab {folder.lab.number} has no {word}; it has {', '.join(commands)}")
     try:
