@@ -163,7 +163,7 @@ def handout_on(tally, lab, kernel, text):
                 ", ".join(lost))
 
 
-def graded(lab, data, kernel, name=FILE, seed=SEED, draws=False):
+def graded(lab, data, kernel, name=FILE, seed=SEED, draws=False, kind=grading.Grader):
     """(exit status, results.json, report.txt) of a submission."""
     with tempfile.TemporaryDirectory(dir=OUT) as folder:
         path = pathlib.Path(folder, "in", name)
@@ -171,7 +171,7 @@ def graded(lab, data, kernel, name=FILE, seed=SEED, draws=False):
         path.write_bytes(data)
         out = pathlib.Path(folder, "out")
         out.mkdir()
-        grader = grading.Grader(lab, path, out, seed, kernel)
+        grader = kind(lab, path, out, seed, kernel)
         grader.draws = draws
         status = grader.grade()
         return (status, json.loads((out / "results.json").read_text()),
@@ -257,13 +257,14 @@ def all_beside(tally, lab, subs, out, jobs):
 
 # --- wrong submissions and attacks ---------------------------------------------
 
-def check_wrong(tally, labs):
+def check_wrong(tally, labs, kind=grading.Grader):
     k, n = map(int, tally.args.part.split("/"))
     todo = [wrong for lab in labs for wrong in all_wrong(lab) if not wrong.attack]
     kernel = tally.args.kernel[0]
     for wrong in todo[k - 1::n]:
         lab, draws = wrong.lab, wrong.drawn is not None and wrong.lab.drawn.most(kernel)
-        status, results, text = graded(lab, wrong.source().encode(), kernel, draws=draws)
+        status, results, text = graded(lab, wrong.source().encode(), kernel, draws=draws,
+                                       kind=kind)
         seen = points_of(results)
         parts = " ".join(f"{k} {v}" for k, v in results["extra_data"]["parts"].items())
         if not tally.check(f"lab {lab.number}: {wrong.name} has {wrong.score} points"
@@ -473,4 +474,4 @@ CHECKS = {"parser": check_parser, "lies": check_lies, "many": check_many,
           "drawn": check_drawn, "beside": check_beside,
           "wrong": check_wrong, "attacks": check_attacks}
 # What compiles nothing and boots nothing
-BARE = {"parser", "lies", "many", "adapters", "taking", "questions", "patches"}
+BARE = {"parser", "lies", "many", "adapters", "taking", "questions", "patches", "open"}

@@ -2,7 +2,8 @@
 """wrong.py - submissions with a known score: the tests of the grader
 
 labs/NN-name/wrong/NAME.patch has a head and, unless it names a mutant of
-tests/mutants that makes the same mistake, a diff against the solution:
+tests/mutants that makes the same mistake, a diff against the solution. Of an open lab,
+"Variant: spinlock" says which one the diff is against; without a diff it is that one.
 
 	# SPDX-License-Identifier: GPL-2.0
 	What is wrong with it.
@@ -24,7 +25,7 @@ import tempfile
 from patches import copy_sources
 from places import ROOT, Trouble
 
-FIELD = re.compile(r"^(Score|Drawn|Loses|Says|Mutant|Attack): (.*)$", re.M)
+FIELD = re.compile(r"^(Score|Drawn|Loses|Says|Mutant|Attack|Variant): (.*)$", re.M)
 
 
 class Wrong:
@@ -36,7 +37,11 @@ class Wrong:
         fields = dict(FIELD.findall(head))
         self.mutant, self.loses = fields.get("Mutant"), fields.get("Loses", "")
         self.says = fields.get("Says", "")
-        if bool(self.mutant) == bool(self.diff) or not ("Score" in fields) ^ ("Attack" in fields):
+        self.unchanged = "Variant" in fields and not self.diff
+        if "Variant" in fields:
+            self.lab = lab.of(fields["Variant"])
+        kinds = bool(self.mutant) + bool(self.diff) + self.unchanged
+        if kinds != 1 or not ("Score" in fields) ^ ("Attack" in fields):
             raise Trouble(f"{path.relative_to(ROOT)}: it wants Score: or Attack:, and either "
                           "Mutant: or a diff")
         # "?": nobody has measured it yet, and selftest says what it is
@@ -51,6 +56,8 @@ class Wrong:
 
     def source(self):
         """The submission."""
+        if self.unchanged:
+            return self.lab.solution()
         patch = ROOT / "tests/mutants" / f"{self.mutant}.patch" if self.mutant else self.path
         with tempfile.TemporaryDirectory() as folder:
             copy_sources(pathlib.Path(folder))
