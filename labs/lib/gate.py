@@ -20,7 +20,7 @@ MORE = set("""
 	schedule schedule_timeout msleep usleep_range_state __cond_resched
 	prepare_to_wait prepare_to_wait_exclusive __wake_up __wake_up_sync autoremove_wake_function
 	complete complete_all wait_for_completion wait_for_completion_killable __init_swait_queue_head
-	synchronize_rcu call_rcu kfree_call_rcu kvfree_call_rcu rcu_barrier
+	synchronize_srcu synchronize_rcu call_rcu kfree_call_rcu kvfree_call_rcu rcu_barrier
 	refcount_warn_saturate kmalloc_caches __kmalloc_cache_noprof kmalloc_trace __kmalloc
 	__kmalloc_noprof kfree kvfree krealloc memcpy memset memmove memcmp __memcpy __memset
 	_printk __warn_printk ___ratelimit __dynamic_pr_debug sort bsearch
