@@ -70,7 +70,7 @@ static void begin_to_count(void)
 	before = stats_of(fd);
 }
 
-#define SINCE(name) (after.name - before.name)
+#define SINCE(field) (after.field - before.field)
 
 static void report(void)
 {
@@ -467,8 +467,7 @@ int main(int argc, char **argv)
 		.let_go = tp_off_all,
 		.after = after_each,
 	};
-	char *args[] = { "workload", "-t", (char *)read_words(argc, argv),
-			 NULL };
+	char *args[] = { argv[0], "-t", (char *)read_words(argc, argv), NULL };
 
 	return harness_main(3, args, &ops);
 }

@@ -60,10 +60,11 @@ def without_the_unused(text):
     return re.sub(r">\s*\n\s*<", ">\n<", text)
 
 
-# Colours and styles stay as they are written: the page and the paper look for them
+# Colours and styles stay as they are written: the page and the paper look for them.
+# scour knows no href but xlink's, so what is unused is for us to see.
 SCOUR = ["scour", "-q", "--strip-xml-prolog", "--enable-comment-stripping", "--indent=none",
          "--no-line-breaks", "--disable-group-collapsing", "--disable-simplify-colors",
-         "--disable-style-to-xml"]
+         "--disable-style-to-xml", "--keep-unreferenced-defs"]
 
 
 def scoured(text):
