@@ -391,7 +391,12 @@ static bool does_wait(struct call *c)
 
 static bool waits_once(struct call *c)
 {
-	return us_of(c) >= ANSWER_US;
+	int i;
+
+	for (i = 0; i < 5; i++)
+		if (us_of(c) >= ANSWER_US)
+			return true;
+	return false;
 }
 
 static void expect_wait(struct range r, bool waits)
@@ -498,10 +503,10 @@ static char *on_record_only(void)
 static void expect_evict_waits(bool waits, const char *text)
 {
 	struct call c = { .fn = do_evict, .fd = fd };
-	bool waited = true;
+	bool waited = !waits;
 	int i;
 
-	for (i = 0; i < (waits ? 1 : 5) && waited; i++) {
+	for (i = 0; i < 5 && waited != waits; i++) {
 		ASSERT_EQ(mmu_configure(fd, 0), 0, "a fast device");
 		c.p = on_record_only();
 		ASSERT_EQ(mmu_configure(fd, SLOW_US), 0, "a slow device");

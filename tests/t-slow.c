@@ -10,9 +10,9 @@
 #include "common.h"
 
 #define N	16
-#define SLOW_MS	60
+#define SLOW_MS	200
 /* On a busy host the guest's ticks lag, then catch up: sleeps end early. */
-#define ANSWER_MS	(SLOW_MS / 2)
+#define ANSWER_MS	(SLOW_MS / 4)
 #define LONG_MS	700
 
 static double ms_since(double start)
