@@ -14,7 +14,7 @@ import answers
 import asking
 import mending
 import trees
-from box import Bench, NotBuilt
+from box import Bench
 from frozen import sha256
 from places import OUT, ROOT, Trouble
 from scores import Score
@@ -83,14 +83,7 @@ def program_of(folder, bench):
     if not found:
         print(f"  FAIL {name} is not here; make lab in another folder brings it again")
         return None
-    try:
-        program = trees.tool(bench, name, found[name])
-    except NotBuilt as why:
-        print(f"  FAIL {name} does not compile without a word:")
-        print("".join(f"       {message}\n" for message in why.messages), end="")
-        return None
-    print(f"  ok   {name} compiles, without a warning", flush=True)
-    return program
+    return trees.aloud(trees.tool, bench, name, found[name])
 
 
 def say_problems(jobs):

@@ -8,13 +8,12 @@ import time
 
 import asking
 import reviewgrading
-from box import NotBuilt
 from likeness import copies
 from places import Refused, Trouble
 from pool import RULE, Diff, Draw
 from review import BOOTS, REVIEW, TESTS, Malformed, Matrix, Review
 from submission import take
-from trees import Sets, program
+from trees import Sets, aloud, program
 
 HELP = {
     "make": "compile {file}, as the grader does",
@@ -61,14 +60,7 @@ def read(folder):
 
 def compiled(bench, source):
     """The program, or nothing and what the compiler said."""
-    try:
-        binary = program(bench, TESTS, source)
-    except NotBuilt as why:
-        print(f"  FAIL {TESTS} does not compile without a word:")
-        print("".join(f"       {message}\n" for message in why.messages), end="")
-        return None
-    print(f"  ok   {TESTS} compiles, without a warning", flush=True)
-    return binary
+    return aloud(program, bench, TESTS, source)
 
 
 def build(folder, bench):

@@ -15,7 +15,7 @@ import time
 
 import asking
 import machine
-from box import box, compile_in_box
+from box import NotBuilt, box, compile_in_box
 from places import BUILD, OUT, ROOT, Trouble
 
 KEPT, KEPT_S = 60, 3600  # how many sets are kept, and how long each is at least
@@ -130,3 +130,15 @@ def made(bench, name, source, target, *more):
             *more, f"{place}/bin/{target}"]
     compile_in_box(argv, bench.dir / "tests.log", {f"{place}/": ""})
     return work / "bin" / target
+
+
+def aloud(compiled, bench, name, source):
+    """What comes of program() or tool(), or None; a student is told which."""
+    try:
+        binary = compiled(bench, name, source)
+    except NotBuilt as why:
+        print(f"  FAIL {name} does not compile without a word:")
+        print("".join(f"       {message}\n" for message in why.messages), end="")
+        return None
+    print(f"  ok   {name} compiles, without a warning", flush=True)
+    return binary
