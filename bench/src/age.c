@@ -5,10 +5,10 @@
  * One operation makes the next generation of a control group with this one
  * process in it (/sys/kernel/debug/lru_gen, Documentation/admin-guide/mm/
  * multigen_lru.rst). That walks its page tables, takes each accessed bit away,
- * and asks the devices for theirs, page by page; kernels before 6.13 do not ask
- * in this walk, and none walks a process of fewer than 64 pages. Mirrored:
- * the device has the pages, and has used all of them. Unmirrored: it has one
- * other page.
+ * and asks the devices for theirs, page by page. Not each kernel asks in this
+ * walk: that is tried out. None walks a process of fewer than 64 pages.
+ * Mirrored: the device has the pages, and has used all of them. Unmirrored: it
+ * has one other page.
  */
 #define _GNU_SOURCE
 #include <errno.h>
@@ -47,11 +47,13 @@ static int enter_cgroup(struct space *s)
 	if (mkdir(CGROUPS CGROUP, 0700) && errno != EEXIST)
 		return fail(s, CGROUPS CGROUP ": %s", strerror(errno));
 	ret = write_text(CGROUPS CGROUP "/cgroup.procs", "0");
+	if (ret)
+		rmdir(CGROUPS CGROUP);
 	return ret ? fail(s, "cgroup.procs: %s", strerror(-ret)) : 0;
 }
 
-/* The last process to leave takes it away. */
-static void leave_cgroup(void)
+/* Whoever leaves takes it away: it was alone. */
+void age_done(void)
 {
 	write_text(CGROUPS "/cgroup.procs", "0");
 	rmdir(CGROUPS CGROUP);
@@ -159,7 +161,6 @@ int age_run(struct space *s, const struct cell *c)
 	workers_add_up(s, w, 1);
 	r->pages = r->ops * s->load.pages;
 	r->contended = b.contended - a.contended;
-	leave_cgroup();
 	if (is_mirrored(c) && b.aging - a.aging < r->pages)
 		return fail(s, "the device was asked %llu times for %llu pages",
 			    (unsigned long long)(b.aging - a.aging),
@@ -185,7 +186,7 @@ static bool device_is_asked(const struct params *p)
 	    !request(text, sizeof(text)) && !write_text(GENERATIONS, text) &&
 	    !take_stats(&s, &b))
 		asked = b.aging > a.aging;
-	leave_cgroup();
+	age_done();
 	return asked;
 }
 

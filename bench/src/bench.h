@@ -165,7 +165,8 @@ enum which_pages { EACH, ENDS, LEAST, MOST, PART };
  * @many_threads: with two threads and more
  * @possible: NULL, or whether this machine can
  * @setup: maps memory; called once in each process
- * @run: measures one cell once; fills in the result
+ * @run: measures one cell once; fills in the result; more than once in a process
+ * @done: NULL, or takes away what @setup made and would outlive the process
  *
  * @setup and @run return 0, or -1 after fail().
  */
@@ -189,6 +190,7 @@ struct scenario {
 	enum which_pages which;
 	int (*setup)(struct space *s, const struct cell *c);
 	int (*run)(struct space *s, const struct cell *c);
+	void (*done)(void);
 };
 
 extern const struct scenario scenarios[];
@@ -229,6 +231,7 @@ int exit_run(struct space *s, const struct cell *c);
 
 int age_setup(struct space *s, const struct cell *c);
 int age_run(struct space *s, const struct cell *c);
+void age_done(void);
 bool walk_asks_devices(const struct params *p);
 
 extern const char *const attached_conditions[];
@@ -256,6 +259,8 @@ int map_small_pages(struct space *s, size_t len);
 int run_group(const struct params *p, const struct scenario *sc,
 	      struct load load);
 int run_load(const struct params *p, const struct scenario *sc,
+	     struct load load);
+void no_load(const struct params *p, const struct scenario *sc,
 	     struct load load);
 int make_cells(const struct params *p, const struct scenario *sc,
 	       struct cell *cells);
@@ -322,6 +327,7 @@ void shuffle(int *order, int n, uint64_t *state);
 int fail(struct space *s, const char *fmt, ...)
 	__attribute__((format(printf, 2, 3)));
 int wait_for_all_of(pid_t pid);
+void name_task(const char *name);
 void die(const char *fmt, ...)
 	__attribute__((format(printf, 1, 2), noreturn));
 const char *load_text(const struct load *load);

@@ -174,14 +174,14 @@ void counters_add(struct counters *sum, const struct counters *more)
 	}
 }
 
-/* "event,value,unit" for each; an empty value: not counted. */
+/* "event,value,unit" for each; an empty value, or no @c: not counted. */
 void counters_print(FILE *f, const char *before, const struct counters *c)
 {
 	int i;
 
 	for (i = n_events > NR_COUNTERS ? NR_COUNTERS : 0; i < n_events; i++) {
 		fprintf(f, "%s%s,", before, events[i].name);
-		if (c->counted[i])
+		if (c && c->counted[i])
 			fprintf(f, "%llu", (unsigned long long)c->value[i]);
 		fprintf(f, ",%s\n", i == TASK_CLOCK ? "ns" : "");
 	}

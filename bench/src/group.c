@@ -116,6 +116,8 @@ static void serve(struct group *g, int sock)
 		if (write(sock, &ok, 1) != 1)
 			break;
 	}
+	if (g->scenario->done)
+		g->scenario->done();
 	_exit(0);
 }
 
@@ -300,6 +302,27 @@ int run_group(const struct params *p, const struct scenario *sc,
 	return 0;
 }
 
+static struct cell load_cell(const struct params *p, const struct scenario *sc)
+{
+	const char *condition = p->condition ?: sc->conditions[0];
+	bool floor = !strcmp(condition, sc->floor);
+
+	return (struct cell) { p->variants[0], condition, floor };
+}
+
+/* What a load that has failed leaves: fields that are empty. */
+void no_load(const struct params *p, const struct scenario *sc,
+	     struct load load)
+{
+	struct cell c = load_cell(p, sc);
+	struct row_id id = {
+		.params = p, .scenario = sc, .cell = &c, .load = load,
+	};
+
+	if (p->stat)
+		write_stat(&id, NULL, 0);
+}
+
 /* One cell over and over in this process, for perf to look at. */
 int run_load(const struct params *p, const struct scenario *sc,
 	     struct load load)
@@ -307,15 +330,12 @@ int run_load(const struct params *p, const struct scenario *sc,
 	struct group g = { .params = p, .scenario = sc, .load = load };
 	uint64_t end, runs = 0, ops = 0;
 	struct counters sum = { 0 };
-	struct cell c = { p->variants[0], p->condition, false };
+	struct cell c = load_cell(p, sc);
 	struct row_id id = {
 		.params = p, .scenario = sc, .cell = &c, .load = load,
 	};
 	struct space s;
 
-	if (!c.condition)
-		c.condition = sc->conditions[0];
-	c.floor = !strcmp(c.condition, sc->floor);
 	g.result = share_result();
 	make_space(&g, &s);
 	if (sc->setup(&s, &c))
@@ -329,6 +349,8 @@ int run_load(const struct params *p, const struct scenario *sc,
 		counters_add(&sum, &g.result->counters);
 		ops += g.result->ops;
 	} while (now_ns() < end);
+	if (sc->done)
+		sc->done();
 	if (p->stat)
 		write_stat(&id, &sum, ops);
 	printf("load: %s, %s %s, %u threads, %u pages: %llu runs\n", sc->name,

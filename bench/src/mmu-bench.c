@@ -108,6 +108,18 @@ static const struct scenario *find_scenario(const char *name)
 	die("no scenario \"%s\"; \"mmu-bench list\" prints them", name);
 }
 
+/* Of any scenario; the driver's batch bounds what it does at once. */
+static unsigned int most_pages(void)
+{
+	unsigned int most = MY_MMU_BATCH_MAX;
+	int i;
+
+	for (i = 0; i < n_scenarios; i++)
+		if (scenarios[i].large > most)
+			most = scenarios[i].large;
+	return most;
+}
+
 static void take_list(struct params *p, int opt, const char *arg)
 {
 	if (opt == 'v')
@@ -120,8 +132,18 @@ static void take_list(struct params *p, int opt, const char *arg)
 		p->n_threads = numbers("threads", arg, p->threads,
 				       MAX_THREADS);
 	else
-		p->n_pages = numbers("pages", arg, p->pages,
-				     MY_MMU_BATCH_MAX);
+		p->n_pages = numbers("pages", arg, p->pages, most_pages());
+}
+
+/* Those of a plan are for all scenarios; it has the large ones by itself. */
+static void check_pages(const struct params *p, unsigned int large)
+{
+	int i;
+
+	for (i = 0; i < p->n_pages; i++)
+		if (p->pages[i] > MY_MMU_BATCH_MAX && p->pages[i] != large)
+			die("--pages: \"%u\" is not a number from 1 to %u",
+			    p->pages[i], MY_MMU_BATCH_MAX);
 }
 
 static const struct {
@@ -273,6 +295,7 @@ static int list_all_groups(const struct params *p, struct group_ref *groups)
 	unsigned int threads;
 	int i, t, g, n = 0;
 
+	check_pages(p, 0);
 	for (i = 0; i < n_scenarios; i++)
 		for (t = 0; t < p->n_threads; t++)
 			for (g = 0; g < p->n_pages; g++) {
@@ -360,12 +383,15 @@ static void cmd_load(struct params *p)
 	p->count = p->stat;
 	for (i = 0; i < p->n_scenarios; i++) {
 		sc = find_scenario(p->scenarios[i]);
+		check_pages(p, sc->large);
 		fflush(NULL);
 		pid = fork();
 		if (!pid)
 			exit(run_load(p, sc, load));
-		if (wait_for_all_of(pid))
+		if (wait_for_all_of(pid)) {
+			no_load(p, sc, load);
 			exit(1);
+		}
 	}
 }
 

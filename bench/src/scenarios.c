@@ -105,6 +105,7 @@ const struct scenario scenarios[] = {
 		.which = MOST,
 		.setup = age_setup,
 		.run = age_run,
+		.done = age_done,
 	},
 	{
 		POPULATE("populate-overlap"),

@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/prctl.h>
 #include <sys/wait.h>
 #include <time.h>
 
@@ -85,6 +86,12 @@ int wait_for_all_of(pid_t pid)
 		if (gone == pid)
 			ret = status;
 	return ret;
+}
+
+/* For perf: as much of @name as the kernel keeps, 15 characters. */
+void name_task(const char *name)
+{
+	prctl(PR_SET_NAME, name);
 }
 
 /* "2 threads, 16 pages"; good until the next call */

@@ -14,7 +14,6 @@
 #include <pthread.h>
 #include <sched.h>
 #include <stdatomic.h>
-#include <stdio.h>
 #include <string.h>
 #include <sys/mman.h>
 
@@ -76,20 +75,11 @@ int worker_fail(struct worker *w, int error, const char *at)
 	return error;
 }
 
-/* For perf: as much of the scenario's name as the kernel keeps. */
-static void name_thread(const struct worker *w)
-{
-	char name[16];
-
-	snprintf(name, sizeof(name), "%.15s", w->space->scenario->name);
-	pthread_setname_np(pthread_self(), name);
-}
-
 static void *worker_main(void *arg)
 {
 	struct worker *w = arg;
 
-	name_thread(w);
+	name_task(w->space->scenario->name);
 	pin(w);
 	counters_open(w->space->params);
 	worker_fn(w);

@@ -119,7 +119,10 @@ void write_row(const struct row_id *id, struct result *r, uint64_t steal)
 	fputc('\n', raw);
 }
 
-/* The counts of one cell under "load", a row for each event. */
+/*
+ * The counts of one cell under "load", a row for each event; without @c the load
+ * has failed, and the values are empty.
+ */
 void write_stat(const struct row_id *id, const struct counters *c, uint64_t ops)
 {
 	FILE *f = fopen(id->params->stat, "ae");
@@ -130,8 +133,11 @@ void write_stat(const struct row_id *id, const struct counters *c, uint64_t ops)
 		 id->load.pages);
 	if (!f)
 		die("cannot write %s: %s", id->params->stat, strerror(errno));
-	fprintf(f, "%soperations%s,%" PRIu64 ",\n", before,
-		id->params->n_events ? " traced" : "", ops);
+	fprintf(f, "%soperations%s,", before,
+		id->params->n_events ? " traced" : "");
+	if (c)
+		fprintf(f, "%" PRIu64, ops);
+	fputs(",\n", f);
 	counters_print(f, before, c);
 	close_csv(f, id->params->stat);
 }
