@@ -165,7 +165,7 @@ enum which_pages { EACH, ENDS, LEAST, MOST, PART };
  * @many_threads: with two threads and more
  * @possible: NULL, or whether this machine can
  * @setup: maps memory; called once in each process
- * @run: measures one cell once; fills in the result; more than once in a process
+ * @run: measures one cell once; fills in the result; may be called again
  * @done: NULL, or takes away what @setup made and would outlive the process
  *
  * @setup and @run return 0, or -1 after fail().

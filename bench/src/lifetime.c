@@ -7,8 +7,10 @@
  * rmap chain sleeps ("chain-100": for 100 ms), or by MADV_DONTNEED, so that a
  * range callback does ("range-100"). Another process, a new one for each
  * operation, attaches, or detaches, or exits; it begins somewhere in the first
- * half of such a sleep. The floor does without a device: it opens or closes a
- * handle that is not attached, or exits, and nobody sleeps.
+ * half of such a sleep. Who does not wait for the device is through long before
+ * the sleep is over; then the next one begins beside the same sleep, as long
+ * as a quarter of it is left. The floor does without a device: it opens or
+ * closes a handle that is not attached, or exits, and nobody sleeps.
  */
 #define _GNU_SOURCE
 #include <errno.h>
@@ -27,14 +29,18 @@
 #define NSEC_PER_USEC	1000ull
 
 /*
- * Operations of a run; they are slow. That at most one in a hundred takes
+ * Operations of a run. There are at least so many, and then more, up to
+ * MOST_LIVES, for as long as the least would take if each waited for an answer:
+ * where none waits, that is time for many. That at most one in a hundred takes
  * longer than so and so can be said, with 95 %, if none of 299 does: for that,
- * an attach beside a device of 100 ms has 18 runs of 17 in the full set.
- * Elsewhere there are enough to tell a wait from none.
+ * an attach beside a device of 100 ms has 24 runs of 13 in the full set. If one
+ * or two do take longer, 24 runs of 42 say so still. Elsewhere there are enough
+ * to tell a wait from none.
  */
 #define LIVES		2
-#define LIVES_FULL	6
-#define LIVES_FOR_P99	17
+#define LIVES_FULL	4
+#define LIVES_FOR_P99	13
+#define MOST_LIVES	42
 #define LONG_US		100000
 
 const char *const slow_conditions[] = { "chain-100", "range-100", NULL };
@@ -45,6 +51,8 @@ const char *const more_slow_conditions[] = {
 /* Between the processes. */
 static struct shared {
 	atomic_ulong	naps;		/* answers asked for */
+	atomic_ullong	asleep;		/* since when, of the latest */
+	atomic_ulong	met;		/* which an operation began in */
 	atomic_uint	over;		/* and had */
 	atomic_ullong	start, end;	/* of the operation */
 	atomic_int	error;		/* -errno of either */
@@ -67,6 +75,7 @@ static int nap(struct space *s, const struct cell *c)
 
 	if (ret)
 		return ret == -EAGAIN ? 0 : ret;
+	atomic_store(&shared->asleep, now_ns());
 	atomic_fetch_add(&shared->naps, 1);
 	if (in_chain(c))
 		ret = mmu_evict(s->fd, s->mem) == 1 ? 0 : -EIO;
@@ -82,6 +91,7 @@ static void sleeper(struct space *s, const struct cell *c)
 	int ret;
 
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
+	name_task("slow-device");
 	if (open_device(s) || attach_device(s, c->variant))
 		atomic_store(&shared->error, -ENODEV);
 	ret = mmu_configure(s->fd, answer_us(c));
@@ -120,17 +130,34 @@ static void sleep_ns(uint64_t ns)
 	nanosleep(&ts, NULL);
 }
 
+/* The sleep that the operation before began in, and did not wait for */
+static bool asleep_still(const struct cell *c)
+{
+	uint64_t part = answer_us(c) * NSEC_PER_USEC / 4 * 3;
+	unsigned long naps = atomic_load(&shared->naps);
+
+	return naps == atomic_load(&shared->met) &&
+	       naps > atomic_load(&shared->over) &&
+	       now_ns() < atomic_load(&shared->asleep) + part;
+}
+
 /* The sleeper has just begun to sleep; then up to half of that goes by. */
-static void wait_for_nap(const struct cell *c, uint64_t *seed)
+static void wait_for_nap(const struct cell *c, const char *scenario,
+			 uint64_t *seed)
 {
 	unsigned long before = atomic_load(&shared->naps);
 
+	if (asleep_still(c))
+		return;
+	name_task("waiting");
 	while (atomic_load(&shared->naps) == before &&
 	       !atomic_load(&shared->error))
 		sleep_ns(50 * NSEC_PER_USEC);
 	if (answer_us(c))
 		sleep_ns(next_random(seed) % (answer_us(c) / 2) *
 			 NSEC_PER_USEC);
+	atomic_store(&shared->met, atomic_load(&shared->naps));
+	name_task(scenario);
 }
 
 /* What an operation is; each returns -errno. */
@@ -186,13 +213,18 @@ static int do_act(struct space *s, const struct cell *c)
 			  act->attached(s->fd, c->variant);
 }
 
-/* Who exits is not there to read the counters of its exit. */
+/*
+ * Who exits is not there to read the counters of its exit. perf knows it by its
+ * name, but for while it waits for the device to fall asleep.
+ */
 static void one_life(struct space *s, const struct cell *c, uint64_t *seed)
 {
-	int ret = prepare_act(s, c);
+	int ret;
 
+	name_task(s->scenario->name);
+	ret = prepare_act(s, c);
 	if (!c->floor)
-		wait_for_nap(c, seed);
+		wait_for_nap(c, s->scenario->name, seed);
 	if (act != &exit_act)
 		counters_open(s->params);
 	counters_start();
@@ -248,7 +280,7 @@ static int check_lives(struct space *s, const struct cell *c,
 					  (unsigned long long)st.entries);
 }
 
-static unsigned int lives(const struct space *s, const struct cell *c)
+static unsigned int least_lives(const struct space *s, const struct cell *c)
 {
 	if (s->params->set != FULL)
 		return LIVES;
@@ -257,16 +289,25 @@ static unsigned int lives(const struct space *s, const struct cell *c)
 	return LIVES_FULL;
 }
 
+/* How long the least of them take if each waits, in ns; 0: nobody waits. */
+static uint64_t budget(const struct space *s, const struct cell *c)
+{
+	uint64_t us = c->floor ? 0 : answer_us(c);
+
+	return least_lives(s, c) * us * NSEC_PER_USEC;
+}
+
 static int lifetime_run(struct space *s, const struct cell *c)
 {
 	unsigned long naps = atomic_load(&shared->over);
-	unsigned int i, n = lives(s, c);
+	unsigned int i, least = least_lives(s, c);
+	uint64_t end = now_ns() + budget(s, c);
 	struct result *r = s->result;
 	uint64_t seed = s->seed, ns;
 
 	memset(&shared->counters, 0, sizeof(shared->counters));
 
-	for (i = 0; i < n; i++) {
+	for (i = 0; i < least || (i < MOST_LIVES && now_ns() < end); i++) {
 		ns = one_op(s, c, &seed);
 		if (!ns)
 			return fail(s, "no time has passed");

@@ -120,8 +120,8 @@ void write_row(const struct row_id *id, struct result *r, uint64_t steal)
 }
 
 /*
- * The counts of one cell under "load", a row for each event; without @c the load
- * has failed, and the values are empty.
+ * The counts of one cell under "load", a row for each event; without @c the
+ * load has failed, and the values are empty.
  */
 void write_stat(const struct row_id *id, const struct counters *c, uint64_t ops)
 {
