@@ -203,7 +203,7 @@ def draw_curves(plotter: Plotter, name: str, caption: str, alt: str,
                 ylab: str, bar: float = 0, xlab: str = PAGES) -> Figure:
     """Values from 0 on, over pages on a logarithmic axis."""
     width, height = 640, 380
-    top = 1.08 * max(p.hi for points in curves.values() for p in points)
+    top = 1.08 * max(p.hi for points in curves.values() for p in points) or 1.0
     pages = sorted({round(p.x) for points in curves.values()
                     for p in points})
     curves = _beside(curves)

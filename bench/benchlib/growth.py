@@ -14,7 +14,7 @@ from typing import Any, Iterable, Optional
 from .figures import (Entry, Figure, Plotter, Point, Table, draw_curves,
                       microseconds, nice, style_of)
 from .insn import Counts
-from .results import CONTROLS
+from .results import CONTROLS, count_of
 
 Row = dict[str, Any]
 NUMBERED = re.compile(r"^(.*)-(\d+)$")
@@ -28,48 +28,62 @@ def number_of(name: str, stem: str) -> Optional[int]:
     return int(found[2]) if found and found[1] == stem else None
 
 
-# --- retries beside invalidations (4) ----------------------------------------
+# --- retries and waits beside invalidations (4) ------------------------------
 
-def _retries(row: Row) -> Optional[float]:
-    if row["retries"] is None or not row["invalidations"]:
+BESIDE = {
+    "retries": ("beside-{}", "A populate begins again because of invalidations ({}): "
+                "how often, for 1000 of them. 0 is what a lock for each table "
+                "promises.", "Retries"),
+    "waits": ("beside-{}-waits", "A populate sleeps until an invalidation is over "
+              "({}): how often, for 1000 of them. Not of interval, where the VM "
+              "waits, and counts nothing.", "Waits"),
+}
+
+
+def _for_1000(row: Row, name: str) -> Optional[float]:
+    """Of what the thread beside has taken away, as the bar has it: "invalidations"
+    counts what the populate's own process was told, for whatever reason."""
+    if count_of(row, name) is None or not row.get("foreign"):
         return None
-    return 1000 * row["retries"] / row["invalidations"]
+    return 1000 * row[name] / row["foreign"]
 
 
 def beside(plotter: Plotter, rows: Iterable[Row]) -> list[Figure]:
-    """Work thrown away because of somebody else's invalidations."""
+    """Work thrown away, and time slept, because of somebody else's invalidations."""
     found: dict[str, dict[str, list[tuple[int, Row]]]] = {}
     for row in rows:
         rate = number_of(row["scenario"], "populate-beside")
         if rate and row["variant"] not in CONTROLS \
-                and _retries(row) is not None:
+                and _for_1000(row, "retries") is not None:
             found.setdefault(row["condition"], {}).setdefault(
                 row["variant"], []).append((rate, row))
-    return [_beside(plotter, where, by_variant)
-            for where, by_variant in found.items()]
+    return [_beside(plotter, where, counted, measure)
+            for where, by_variant in found.items() for measure in BESIDE
+            for counted in [{v: some for v, some in by_variant.items()
+                             if all(_for_1000(row, measure) is not None
+                                    for _, row in some)}] if counted]
 
 
 def _beside(plotter: Plotter, where: str,
-            found: dict[str, list[tuple[int, Row]]]) -> Figure:
+            found: dict[str, list[tuple[int, Row]]], measure: str) -> Figure:
+    name, caption, said_of = BESIDE[measure]
     curves, body = {}, []
     for variant, some in found.items():
         some.sort(key=lambda item: item[0])
-        curves[variant] = [Point(rate, *([_retries(row)] * 3))
+        curves[variant] = [Point(rate, *([_for_1000(row, measure)] * 3))
                            for rate, row in some]
-        body += [[variant, str(rate), nice(_retries(row)),
-                  nice(row["waits"] or 0), f"{row['ratio']:.2f}"]
+        body += [[variant, str(rate), nice(_for_1000(row, measure)),
+                  nice(row["foreign"]), f"{row['ratio']:.2f}"]
                  for rate, row in some]
     said = "; ".join(f"{v} {nice(c[-1].y)} at {c[-1].x:g}"
                      for v, c in curves.items())
     figure = draw_curves(
-        plotter, f"beside-{where}",
-        f"A populate begins again because of invalidations ({where}): how "
-        "often, for 1000 of them. 0 is what a lock for each table promises.",
-        f"Retries per 1000 foreign invalidations ({where}) against their "
-        f"rate: {said}.", curves, list(curves), "retries per 1000", 0,
+        plotter, name.format(where), caption.format(where),
+        f"{said_of} per 1000 foreign invalidations ({where}) against their "
+        f"rate: {said}.", curves, list(curves), f"{measure} per 1000", 0,
         "invalidations a second")
     return figure._replace(table=Table(
-        ["variant", "a second", "retries per 1000", "waits in all",
+        ["variant", "a second", f"{measure} per 1000", "of so many",
          "populate relative to its floor"], body, 2))
 
 

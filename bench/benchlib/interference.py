@@ -139,9 +139,15 @@ def text(table: Table) -> str:
 DISJOINT = ("another-table", "between-two")
 
 
-def disjoint_retries(table: Table, variant: str) -> Optional[int]:
+MEASURES = {
+    "retries": lambda effect: effect.retries,
+    "waits": lambda effect: int(effect.waits > 0),
+}
+
+
+def disjoint(table: Table, variant: str, measure: str) -> Optional[int]:
     """For 1000 foreign invalidations, each in the middle of a populate."""
     found = [table.get(Cell(event, "populate", variant)) for event in DISJOINT]
     if any(effect is None for effect in found):
         return None
-    return max(1000 * effect.retries for effect in found if effect)
+    return max(1000 * MEASURES[measure](effect) for effect in found if effect)

@@ -15,7 +15,7 @@ from .charts import (Control, control_sentence, per_thousand, plural, seen,
                      select, span, title_of, variants_of)
 from .figures import Figure, Mark, Table, microseconds, nice
 from .insn import Counts
-from .results import FLOOR, Results, interval_name
+from .results import FLOOR, Results, count_of, interval_name
 
 try:
     import jinja2
@@ -158,7 +158,7 @@ def _numbers(rows: list[Row], interval: str) -> Table:
 
 
 def _counted(row: Row, name: str) -> str:
-    if row.get(name) is None:
+    if count_of(row, name) is None:
         return NOT_COUNTED
     return nice(per_thousand(row, name))
 

@@ -350,6 +350,15 @@ def _total(runs: list[dict[str, Any]], name: str) -> Optional[int]:
     return None if None in values else sum(values)
 
 
+# The VM waits for interval, and tells nobody (include/my_mmu_uapi.h).
+UNKNOWN = {("interval", "waits")}
+
+
+def count_of(row: dict[str, Any], name: str) -> Optional[int]:
+    """Of a row of the summary; None: nobody could count it."""
+    return None if (row["variant"], name) in UNKNOWN else row.get(name)
+
+
 def _percentiles(results: Results, key: Key) -> dict[str, Any]:
     buckets = latencies(results, key)
     row: dict[str, Any] = {}

@@ -52,17 +52,22 @@ class Interval:
         return Interval(self.n, self.blocks, self.median / other.median,
                         float(lo), float(hi), drawn)
 
-    def p_value(self, limit: float) -> float:
-        """How likely what was seen is, at least, if LIMIT were the truth.
+    def one_sided(self, limit: float) -> float:
+        """How likely what was seen is, at least, if the truth were at LIMIT or on
+        its other side.
 
-        Each block would then be on either side of it by the toss of a coin,
-        so a few blocks prove little, however far away they are.
+        Each block would then be on this side of it by the toss of a coin, at
+        best, so a few blocks prove little, however far away they are.
         """
         n = len(self.drawn)
         above = np.count_nonzero(self.drawn >= limit)
         below = np.count_nonzero(self.drawn <= limit)
-        seen = 2 * (1 + min(above, below)) / (1 + n)
-        return float(min(1.0, max(seen, 2.0 ** (1 - self.blocks))))
+        seen = (1 + min(above, below)) / (1 + n)
+        return float(min(1.0, max(seen, 2.0 ** -self.blocks)))
+
+    def p_value(self, limit: float) -> float:
+        """The same of a truth that is LIMIT: it may be missed on either side."""
+        return min(1.0, 2 * self.one_sided(limit))
 
 
 class Shape(NamedTuple):
