@@ -26,7 +26,6 @@ TITLES = {
     "attach": "Attach: beside a slow device",
     "detach": "Detach: beside a slow device",
     "exit": "Exit: beside a slow device",
-    "evict": "Evict: with so many processes attached",
     "invalidate-dontneed": "Invalidate: MADV_DONTNEED",
     "invalidate-munmap": "Invalidate: munmap",
     "invalidate-mprotect": "Invalidate: mprotect",
@@ -38,7 +37,7 @@ TITLES = {
     "populate-sparse": "Populate: one page of each leaf table",
     "device-read": "The device reads",
     "device-read-beside-1000": "The device reads: beside 1000 invalidations a second",
-    "evict": "Evict",
+    "evict": "Evict: with so many processes attached",
 }
 WHAT = {
     "populate": "populate",
@@ -135,6 +134,20 @@ def matrix_table(lines: list[which.Line]) -> Table:
                  body, 4)
 
 
+def _costs(line: which.Line) -> str:
+    """"populate, write, 1 page: spinlock best, interval 1.09 worse"."""
+    by_cost = sorted(line.sizes.items(), key=lambda item: item[1].cost)
+    (best, _), (last, size) = by_cost[0], by_cost[-1]
+    return (f"{what(line.scenario)}, {_line_text(line)}: {best} {which.BEST}, "
+            f"{last} {size.text()}")
+
+
+def _told(lines: list[which.Line]) -> str:
+    """What tells variants apart, best and dearest of each load, for whoever cannot
+    see it; the table below has the others."""
+    return "; ".join(map(_costs, (x for x in lines if x.differs())))
+
+
 def _matrix(plotter: Plotter, name: str, caption: str, alt: str,
             lines: list[which.Line]) -> Figure:
     variants = which.variants_of(lines)
@@ -164,7 +177,8 @@ def _matrix(plotter: Plotter, name: str, caption: str, alt: str,
 
 MEANING = ("Cost relative to the best of each row (1.00), from times where "
            "they decide the row, else from instructions, counted with one "
-           "thread. Darker is dearer; a sign marks the best.")
+           "thread. Of the words by times at most one in twenty is expected to "
+           "be chance. Darker is dearer; a sign marks the best.")
 
 
 def matrix_figures(plotter: Plotter, lines: list[which.Line]) -> list[Figure]:
@@ -175,7 +189,9 @@ def matrix_figures(plotter: Plotter, lines: list[which.Line]) -> list[Figure]:
     everything = _matrix(
         plotter, "which-when", f"Which, when: all loads. {MEANING}",
         f"Matrix of {plural(len(lines), 'load')}: cost relative to the best. "
-        f"{decided} are decided.", lines)
+        f"In {same} all are the same within 3 %, {len(lines) - decided} are "
+        f"undecided, and {len(differing)} tell variants apart"
+        + (f": {_told(differing)}." if differing else "."), lines)
     if not differing:
         return [everything]
     return [_matrix(
@@ -184,7 +200,8 @@ def matrix_figures(plotter: Plotter, lines: list[which.Line]) -> list[Figure]:
         f"of {len(lines)}. In {same} more all are the same within 3 %, and "
         f"{len(lines) - decided} are undecided. {MEANING}",
         f"Matrix of {plural(len(differing), 'load')} of {len(lines)}, with "
-        "the cost of each variant relative to the best.", differing),
+        f"the cost of each variant relative to the best: {_told(differing)}.",
+        differing),
         everything]
 
 

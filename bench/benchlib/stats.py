@@ -195,6 +195,20 @@ def holm(ps: Sequence[float]) -> list[float]:
     return adjusted.tolist()
 
 
+def false_discoveries(ps: Sequence[float]) -> list[float]:
+    """p-values as they are when of those below a level no more than that share is
+    to be chance (Benjamini and Hochberg).
+
+    For many comparisons at once: Holm's asks that not one of them is wrong.
+    """
+    n = len(ps)
+    order = np.argsort(ps)[::-1]
+    scaled = np.asarray(ps, float)[order] * n / np.arange(n, 0, -1)
+    adjusted = np.empty(n)
+    adjusted[order] = np.minimum(1, np.minimum.accumulate(scaled))
+    return adjusted.tolist()
+
+
 # --- latencies ---------------------------------------------------------------
 
 class Bucket(NamedTuple):

@@ -3,6 +3,10 @@
 
 From times where they decide a whole row; else from instructions, which are
 counted with one thread; else the row says that it is undecided.
+
+A matrix compares so often that chance alone would write some words into it. So
+what each comparison by times may say depends on all of them: of the words that
+are left, at most one in twenty is expected to be chance.
 """
 
 import re
@@ -12,8 +16,9 @@ from . import insn
 from .insn import Counts
 from .results import (CONTROLS, Key, Results, control, ratio, sees,
                       trusted)
-from .stats import Interval
-from .words import SAME, UNDECIDED, WORSE, word_of, word_of_count
+from .stats import LEVEL, Interval, false_discoveries
+from .words import (SAME, SAME_HI, SAME_LO, UNDECIDED, WORSE, word_of,
+                    word_of_count)
 
 BEST = "best"
 AHEAD = "ahead"		# best, if the row were decided
@@ -27,6 +32,7 @@ class Size(NamedTuple):
     lo: float
     hi: float
     word: str
+    chance: Optional[float] = None	# p-value of the word; None: none is needed
 
     def text(self) -> str:
         word = "same" if self.word == SAME else self.word
@@ -66,6 +72,13 @@ def _cost(results: Results, mine: Key, other: Key) -> Interval:
     return found.inverse() if higher else found
 
 
+def _chance(found: Interval, word: str) -> float:
+    """How likely, at least, such a word is if it is wrong."""
+    if word == SAME:
+        return max(found.one_sided(SAME_LO), found.one_sided(SAME_HI))
+    return found.p_value(1)
+
+
 def _size(results: Results, mine: Key, best: Key,
           least: Optional[float]) -> Size:
     if mine == best:
@@ -74,7 +87,7 @@ def _size(results: Results, mine: Key, best: Key,
     word = word_of(found, "lower")
     if least is not None and word == WORSE and found.median - 1 < least:
         word = UNDECIDED
-    return Size(found.median, found.lo, found.hi, word)
+    return Size(found.median, found.lo, found.hi, word, _chance(found, word))
 
 
 def _timed_line(results: Results, keys: list[Key]) -> Line:
@@ -84,10 +97,22 @@ def _timed_line(results: Results, keys: list[Key]) -> Line:
     aa = control(results, best)
     sizes = {k.variant: _size(results, k, best, sees(aa)) for k in keys}
     if not trusted(aa):
-        sizes = {v: s if s.word == BEST else s._replace(word=UNDECIDED)
+        sizes = {v: s if s.word == BEST else
+                 s._replace(word=UNDECIDED, chance=None)
                  for v, s in sizes.items()}
     return Line(best.scenario, best.condition, best.pages, best.threads,
                 TIMES, sizes)
+
+
+def _all_at_once(lines: list[Line]) -> list[Line]:
+    """Without the words that so many comparisons would bring by chance."""
+    sizes = [(i, v, s) for i, line in enumerate(lines)
+             for v, s in line.sizes.items() if s.chance is not None]
+    adjusted = false_discoveries([s.chance for _, _, s in sizes])
+    unsure = {(i, v) for (i, v, _), p in zip(sizes, adjusted) if p >= 1 - LEVEL}
+    return [line._replace(sizes={
+        v: s._replace(word=UNDECIDED) if (i, v) in unsure else s
+        for v, s in line.sizes.items()}) for i, line in enumerate(lines)]
 
 
 def timed(results: Results) -> list[Line]:
@@ -95,7 +120,7 @@ def timed(results: Results) -> list[Line]:
     for key in results.plan:
         if key.variant not in CONTROLS:
             rows.setdefault(key._replace(variant=""), []).append(key)
-    return [_timed_line(results, keys) for keys in rows.values()]
+    return _all_at_once([_timed_line(results, keys) for keys in rows.values()])
 
 
 # --- counts ------------------------------------------------------------------
