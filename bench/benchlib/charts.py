@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0
 """Which figures a report has, and from which rows of the summary."""
 
+import itertools
 from typing import Any, Callable, Iterable, NamedTuple, Optional
 
 from . import icicle, insn, which
@@ -12,6 +13,7 @@ from .figures import (SHARES, Axes, Entry, Figure, Mark, Plotter, Point,
 from .insn import Counts
 from .results import (AGAIN, CONTROLS, FLOOR, Key, Results, control, latencies,
                       sees)
+from .words import pages_a
 
 Row = dict[str, Any]
 
@@ -20,6 +22,7 @@ TITLES = {
     "populate-thp": "Populate: of huge pages",
     "populate-overlap": "Populate: all threads the same memory",
     "populate-table": "Populate: threads share each leaf table",
+    "populate-per-call": "Populate: a call for each batch",
     "populate-beside-100": "Populate: beside 100 invalidations a second",
     "populate-beside-1000": "Populate: beside 1000 invalidations a second",
     "populate-beside-10000": "Populate: beside 10000 invalidations a second",
@@ -339,7 +342,7 @@ def control_figure(plotter: Plotter, found: list[Control], interval: str
          "machine sees", "A/A"], body, 3))
 
 
-# --- rates over the pages per call -------------------------------------------
+# --- rates over the pages of a batch or a call -------------------------------
 
 def _relative_text(row: Row) -> str:
     if "ratio" not in row:
@@ -362,52 +365,70 @@ def _curves(rows: list[Row], point: Callable[[Row], Point]
             for variant in ordered(rows, "variant")}
 
 
-def _throughput(plotter: Plotter, rows: list[Row], variants: list[str]
-                ) -> Figure:
-    threads, scenario = rows[0]["threads"], rows[0]["scenario"]
+def _rate_name(rows: list[Row], main: str, kind: str) -> str:
+    """Those of a scenario's first condition have no condition in their names."""
+    condition, where = rows[-1]["condition"], ""
+    if condition != main:
+        where = f"-{condition}"
+    return f"{rows[0]['scenario']}{where}-{kind}-{rows[0]['threads']}t"
+
+
+def _rate_text(rows: list[Row], conditions: int) -> str:
+    text = f"{what(rows[0]['scenario'])}, {plural(rows[0]['threads'], 'thread')}"
+    return text + (f", {rows[-1]['condition']}" if conditions > 1 else "")
+
+
+def _throughput(plotter: Plotter, rows: list[Row], variants: list[str],
+                name: str, where: str) -> Figure:
     most = max(row["pages"] for row in rows)
+    each = pages_a(rows[0]["scenario"])
     ends = ", ".join(f"{row['variant']} {nice(row['median'] / 1e6)}"
                      for row in select(rows, pages=most))
     return draw_curves(
-        plotter, f"{scenario}-throughput-{threads}t",
-        f"Throughput of {what(scenario)}, {plural(threads, 'thread')}: "
-        "median and interval.",
-        f"{what(scenario)}, {plural(threads, 'thread')}: million pages per "
-        f"second over pages per call. At {most}: {ends}.",
+        plotter, name, f"Throughput of {where}: median and interval.",
+        f"{where}: million pages per second over pages {each}. At {most}: "
+        f"{ends}.",
         _curves(rows, lambda row: Point(row["pages"], row["median"] / 1e6,
                                         row["lo"] / 1e6, row["hi"] / 1e6)),
-        variants, "million pages per second")
+        variants, "million pages per second", 0, f"pages {each}")
 
 
-def _relative(plotter: Plotter, rows: list[Row], variants: list[str]
-              ) -> Figure:
-    threads, scenario = rows[0]["threads"], rows[0]["scenario"]
+def _relative(plotter: Plotter, rows: list[Row], variants: list[str],
+              name: str, where: str) -> Figure:
     compared = [row for row in rows if row["variant"] not in CONTROLS]
     most = max(row["pages"] for row in compared)
-    bar = next((b.at_least for b in bars_of(scenario, TIMES)), 0)
+    each = pages_a(rows[0]["scenario"])
+    bar = next((b.at_least for b in bars_of(rows[0]["scenario"], TIMES)), 0)
     ends = ", ".join(f"{row['variant']} {row['ratio']:.2f}"
                      for row in select(compared, pages=most))
     return draw_curves(
-        plotter, f"{scenario}-relative-{threads}t",
-        f"The same relative to the floor ({plural(threads, 'thread')}): 1 "
-        "would be an insertion that costs nothing.",
-        f"{what(scenario)} relative to the floor, "
-        f"{plural(threads, 'thread')}. At {most} pages per call: {ends}.",
+        plotter, name,
+        f"The same relative to the floor ({where}): 1 would be an insertion that "
+        "costs nothing.",
+        f"{where}, relative to the floor. At {most} pages {each}: {ends}.",
         _curves(compared, lambda row: Point(row["pages"], row["ratio"],
                                             row["ratio_lo"],
                                             row["ratio_hi"])),
-        variants, "relative to the floor", bar)
+        variants, "relative to the floor", bar, f"pages {each}")
 
 
 def rate_figures(plotter: Plotter, rows: list[Row]) -> list[Figure]:
-    variants = variants_of(rows)
-    figures = []
-    for threads in ordered(rows, "threads"):
+    """For each number of threads and each condition, beside the one floor."""
+    variants, figures = variants_of(rows), []
+    main = main_condition(rows, rows[0]["scenario"])
+    conditions = ordered((r for r in rows if r["variant"] not in CONTROLS),
+                         "condition")
+    for threads, condition in itertools.product(ordered(rows, "threads"),
+                                                conditions):
         some = [row for row in select(rows, threads=threads)
-                if row["variant"] != AGAIN]
-        figures += [figure._replace(table=_rate_table(some))
-                    for figure in (_throughput(plotter, some, variants),
-                                   _relative(plotter, some, variants))]
+                if row["variant"] == FLOOR
+                or (row["variant"] != AGAIN and row["condition"] == condition)]
+        where = _rate_text(some, len(conditions))
+        figures += [figure._replace(table=_rate_table(some)) for figure in (
+            _throughput(plotter, some, variants,
+                        _rate_name(some, main, "throughput"), where),
+            _relative(plotter, some, variants,
+                      _rate_name(some, main, "relative"), where))]
     return figures
 
 
@@ -591,7 +612,7 @@ def extra_figure(plotter: Plotter, counts: Counts, scenario: str
         f"Extra instructions of {what(scenario)} against pages, both axes "
         "logarithmic. Each for a fixed part and for each page: "
         + "; ".join(f"{b[0]} {b[1]} {b[4]} and {b[5]}" for b in body) + ".",
-        named, styles, "instructions beyond the floor")
+        named, styles, "instructions beyond the floor", f"pages {pages_a(scenario)}")
     return figure._replace(table=Table(
         ["variant", "condition", "fewest pages", "most pages", "fixed part",
          "for each page more"], body, 2))
@@ -606,7 +627,8 @@ def insn_figures(plotter: Plotter, counts: Counts) -> list[Figure]:
         cell = cells[-1]
         figures.append(icicle.draw(
             plotter, counts, cells, f"{what(cell.scenario)}, "
-            f"{cell.condition}, {plural(cell.pages, 'page')} a call"))
+            f"{cell.condition}, {plural(cell.pages, 'page')} "
+            f"{pages_a(cell.scenario)}"))
     return [figure for figure in figures if figure]
 
 

@@ -159,9 +159,7 @@ class Plotter:
         return Figure(name, caption, alt, svg, height > width, width)
 
 
-# --- curves over the pages per call ------------------------------------------
-
-PAGES = "pages per call"
+# --- curves over pages, or something else ------------------------------------
 
 
 def _ends(curves: dict[str, list[Point]], variants: list[str], top: float,
@@ -200,8 +198,8 @@ def _right(names: Iterable[str]) -> int:
 
 def draw_curves(plotter: Plotter, name: str, caption: str, alt: str,
                 curves: dict[str, list[Point]], variants: list[str],
-                ylab: str, bar: float = 0, xlab: str = PAGES) -> Figure:
-    """Values from 0 on, over pages on a logarithmic axis."""
+                ylab: str, bar: float, xlab: str) -> Figure:
+    """Values from 0 on, over XLAB on a logarithmic axis."""
     width, height = 640, 380
     top = 1.08 * max(p.hi for points in curves.values() for p in points) or 1.0
     pages = sorted({round(p.x) for points in curves.values()
@@ -221,7 +219,7 @@ def draw_curves(plotter: Plotter, name: str, caption: str, alt: str,
 
 def draw_log_curves(plotter: Plotter, name: str, caption: str, alt: str,
                     curves: dict[str, list[Point]], styles: dict[str, int],
-                    ylab: str, xlab: str = PAGES) -> Figure:
+                    ylab: str, xlab: str) -> Figure:
     """Both axes logarithmic: what grows alike is a line of slope 1."""
     width, height = 640, 380
     values = [p.y for points in curves.values() for p in points]

@@ -10,6 +10,7 @@ from . import icicle, insn
 from .figures import Figure, Plotter, Table, nice
 from .insn import ALL
 from .results import FLOOR, ResultError
+from .words import pages_a
 
 NEEDED = {"scenario", "variant", "condition", "threads", "pages", "symbol",
           "part", "per_op", "modified", "shared", "spread"}
@@ -99,6 +100,6 @@ def table(moved: Moved) -> Table:
 def figures(plotter: Plotter, moved: Moved) -> list[Figure]:
     return [icicle.draw(plotter, moved.counts, cells,
                         f"{cells[-1].scenario}, {cells[-1].condition}, "
-                        f"{cells[-1].pages} pages a call, {moved.threads} "
-                        "threads", LINES)
+                        f"{cells[-1].pages} pages "
+                        f"{pages_a(cells[-1].scenario)}, {moved.threads} threads", LINES)
             for cells in icicle.chosen(moved.counts)]

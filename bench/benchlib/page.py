@@ -209,6 +209,14 @@ def _bar_table(verdicts: list[Verdict], variants: list[str]) -> Table:
                      for variant in variants]
             body.append([bar.text, str(bar.pages), str(threads), bar.evidence,
                          Mark(bar.limit_text(), "fixed"), *cells])
+    known = {v.bar for v in verdicts}
+    for bar in bars.BARS:
+        if bar not in known and any(b.evidence == bar.evidence == INSTRUCTIONS
+                                    for b in known):
+            body.append([bar.text, str(bar.pages), "1", bar.evidence,
+                         Mark(bar.limit_text(), "fixed"),
+                         *[Mark(NOT_COUNTED, "faint", bar.counted_by)
+                           for _ in variants]])
     return Table(["what", "pages", "threads", "from", "bar", *variants], body)
 
 
@@ -230,7 +238,7 @@ def _verdicts(verdicts: list[Verdict], prices: list[bars.Price],
               interval: str) -> Section:
     names = list(dict.fromkeys(v.variant for v in verdicts))
     parts = [text("None of the bars was measured: they are about 1 and 512 "
-                  "pages per call.")]
+                  "pages.")]
     if verdicts:
         parts = [text(BARS), text(bars.how_many(verdicts)),
                  table(f"The bars; intervals of times: {interval}",
@@ -266,6 +274,10 @@ ABOUT = {
         "All threads populate the same memory; each begins where its share "
         "would. Entries are made once. The floor's threads look up the same "
         "pages, and take references of the same pages, too.",
+    "populate-per-call":
+        "As populate, but a thread covers its share call by call, each of so many "
+        "pages, where there one call covers all of it and only the driver goes on by "
+        "so many. The floor's lookups are called for in the same way.",
     "populate-table":
         "The threads share each leaf table: they take its batches in turns, one "
         "call for each. Where a lock is for one table, splitting it helps no "
@@ -421,16 +433,33 @@ def _what_was_run(results: Results) -> Section:
                           Table(["", "value"], body))])
 
 
-def commands(meta: dict[str, Any]) -> list[str]:
+SETS = {"quick": ["QUICK=1"], "full": ["FULL=1"]}
+ONCE = {"boots": "BOOTS", "blocks": "BLOCKS", "reps": "REPS", "mib": "MIB",
+        "budget_ms": "BUDGET_MS", "limit_ms": "LIMIT_MS", "ops": "OPS",
+        "perf_ms": "PERF_MS", "perf": "PERF", "lookup": "LOOKUP", "seed": "SEED"}
+
+
+def _again(meta: dict[str, Any]) -> list[str]:
+    """All that decides what is measured. Of a host and of older runs not all was
+    recorded, and not all applies."""
     p = meta["parameters"]
-    given = [f'VARIANTS="{" ".join(p["variants"])}"',
-             f'THREADS={",".join(map(str, p["threads"]))}',
-             f'PAGES={",".join(map(str, p["pages"]))}',
-             f'KERNEL={meta["series"]}', f'BOOTS={p["boots"]}',
-             f'BLOCKS={p["blocks"]}', f'REPS={p["reps"]}',
-             f'SEED={p["seed"]}']
+    of_host = p.get("host", False)
+    given = ["HOST=1"] if of_host else [f"KERNEL={meta['series']}"]
+    if meta.get("pinned"):
+        given.append(f"CPUS={p['cpus']}")
+    given += SETS.get(p.get("set", "quick" if p.get("quick") else "normal"), [])
+    if p.get("scenarios"):
+        given.append(f"SCENARIOS={','.join(p['scenarios'])}")
+    given += [f'VARIANTS="{" ".join(p["variants"])}"',
+              f'THREADS={",".join(map(str, p["threads"]))}',
+              f'PAGES={",".join(map(str, p["pages"]))}']
+    return given + [f"{said}={p[name]}" for name, said in ONCE.items()
+                    if name in p and not (of_host and name == "boots")]
+
+
+def commands(meta: dict[str, Any]) -> list[str]:
     return [f"git checkout {meta['commit']}",
-            "make bench " + " ".join(given),
+            "make bench " + " ".join(_again(meta)),
             "bench/report build/report   # draws again from the same rows",
             "bench/report build/report build/icount   # with instructions",
             "bench/save-results NAME     # keeps them in bench/results/"]
@@ -675,8 +704,8 @@ def _scaling(report: Report, drawn: Drawn) -> list[Section]:
         parts.append(details("The model beside what was counted", table(
             "Locks found taken in an operation, two threads",
             scaling.check_table(found))))
-    parts += [text(scaling.law_sentence(report.results, load))
-              for load in loads[:1]]
+    parts += [text(said) for said in dict.fromkeys(
+        scaling.law_sentence(report.results, load) for load in loads)]
     return [Section("scaling", "More threads", parts)]
 
 
@@ -732,6 +761,8 @@ def terminal(report: Report) -> str:
              control_sentence(report.controls),
              f"Intervals: {interval_name(report.results)} have the truth "
              "inside (simulated).", bars.how_many(report.verdicts)]
+    if report.counts:
+        lines += scaling.terminal(model.predictions(report.results, report.counts))
     words = [v.word for v in report.verdicts]
     lines += [f"{words.count(word):>4} {word}" for word in bars.SIGNS]
     if not report.counts:

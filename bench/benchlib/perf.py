@@ -14,6 +14,7 @@ from typing import Any, Iterable, NamedTuple, Optional
 from . import icicle, insn
 from .figures import Figure, Mark, Plotter, Table, microseconds, nice
 from .results import ResultError
+from .words import pages_a
 
 ENOUGH = 1000	# samples; guest-run goes on until there are, with PERF=record
 UNITS = {"ns": 1.0, "us": 1e3, "ms": 1e6, "s": 1e9}
@@ -176,7 +177,7 @@ def icicles(plotter: Plotter, folder: Path, meta: dict[str, Any]
         if cell in enough:
             by_place[cell.scenario, cell.pages].append(cell)
     return [icicle.draw(plotter, counts, cells, f"{scenario}, {pages} pages "
-                        "a call", icicle.SAMPLES)
+                        f"{pages_a(scenario)}", icicle.SAMPLES)
             for (scenario, pages), cells in by_place.items()]
 
 

@@ -9,6 +9,7 @@ from .figures import Figure, Plotter, Point, Table, nice, spread, style_of
 from .insn import Counts
 from .model import Prediction
 from .results import CONTROLS, FLOOR, Key, Results, values_of
+from .words import pages_a
 
 SHOWN = 16	# CPUs, at least
 
@@ -118,7 +119,7 @@ def _table(curves: dict[str, list[Point]], found: list[Prediction],
 def law_sentence(results: Results, load: Load) -> str:
     """A fit of the universal scalability law, or why there is none."""
     curves = _curves(results, load)
-    threads = [p.x for c in curves.values() for p in c]
+    threads = {p.x for c in curves.values() for p in c}
     if not model.may_fit(results.meta, map(int, threads)):
         return ("The universal scalability law is fitted to six or more "
                 "numbers of real CPUs; here there are fewer, or emulated "
@@ -131,7 +132,8 @@ def law_sentence(results: Results, load: Load) -> str:
             said.append(f"{name} contention {law.contention:.3f} ± "
                         f"{law.contention_error:.3f}, crosstalk "
                         f"{law.crosstalk:.5f} ± {law.crosstalk_error:.5f}")
-    return "Universal scalability law: " + "; ".join(said) + "."
+    return (f"Universal scalability law, {load.scenario}, {load.condition}, "
+            f"{load.pages} pages: " + "; ".join(said or ["no fit"]) + ".")
 
 
 # --- drawing -----------------------------------------------------------------
@@ -180,15 +182,15 @@ def draw(plotter: Plotter, results: Results, load: Load,
     bounds = "; ".join(f"{p.cell.variant} at most {nice(p.work.bound())}"
                        for p in found)
     style = [str(style_of(p.cell.variant, variants)) for p in believed]
+    each = f"{load.pages} pages {pages_a(load.scenario)}"
     figure = plotter.draw(
         "scaling.gp", name,
-        f"How much faster {load.scenario} gets with more threads, "
-        f"{load.pages} pages per call. Dash-dotted: the bound that the share "
-        "of instructions under one lock sets. Dashed band: the model, where "
-        "it agrees with what was counted.",
-        f"Speed-up of {load.scenario} against threads, {load.pages} pages "
-        f"per call: {said}. Bounds: {bounds or 'not counted'}. Model drawn "
-        f"for: {', '.join(p.cell.variant for p in believed) or 'none'}.",
+        f"How much faster {load.scenario} gets with more threads, {each}. "
+        "Dash-dotted: the bound that the share of instructions under one lock "
+        "sets. Dashed band: the model, where it agrees with what was counted.",
+        f"Speed-up of {load.scenario} against threads, {each}: {said}. "
+        f"Bounds: {bounds or 'not counted'}. Model drawn for: "
+        f"{', '.join(p.cell.variant for p in believed) or 'none'}.",
         640, 420,
         data=plotter.table(f"{name}.dat", _blocks(
             [" ".join(map(repr, p)) for p in c] for c in curves.values())),

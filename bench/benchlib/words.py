@@ -25,3 +25,15 @@ def word_of_count(cost: float, lo: float, hi: float) -> str:
     if lo <= 1 <= hi:
         return UNDECIDED
     return WORSE if cost > 1 else BETTER
+
+
+# --- what "pages" are of -----------------------------------------------------------
+
+CALLS = ("populate-table", "populate-per-call", "populate-sparse")
+
+
+def pages_a(scenario: str) -> str:
+    """A populate covers its whole share in one call, and the driver looks up and
+    enters so many at a time; elsewhere so many are what a call is about."""
+    batches = scenario == "enter" or scenario.startswith("populate")
+    return "a batch" if batches and scenario not in CALLS else "a call"

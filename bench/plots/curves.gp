@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0
 #
-# curves.gp - one curve per variant over the pages per call, or something else,
+# curves.gp - one curve per variant over the pages of a batch or call, or something else,
 # with whiskers
 #
 # Given: name out W H source, data (x y lo hi, one block per curve), ends

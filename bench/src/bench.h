@@ -205,6 +205,7 @@ int populate_file_setup(struct space *s, const struct cell *c);
 int populate_sparse_setup(struct space *s, const struct cell *c);
 int enter_run(struct space *s, const struct cell *c);
 int sparse_run(struct space *s, const struct cell *c);
+int per_call_run(struct space *s, const struct cell *c);
 int overlap_run(struct space *s, const struct cell *c);
 int table_run(struct space *s, const struct cell *c);
 

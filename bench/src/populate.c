@@ -8,9 +8,10 @@
  * pages at a time. Who populates what is the scenario:
  *
  * populate: each thread has a share of its own of whole leaf tables, and covers
- * it in one call. populate-overlap: each thread populates all of it, and begins
- * where its share would; who comes second finds the entries there. populate-
- * table: "pages" pages a call, which the threads of a table take in turns.
+ * it in one call; populate-per-call: in calls of "pages" pages. populate-
+ * overlap: each thread populates all of it, and begins where its share would;
+ * who comes second finds the entries there. populate-table: "pages" pages a
+ * call, which the threads of a table take in turns.
  *
  * populate-file is of pages that a file in memory has. populate-sparse is of
  * one page of each leaf table, a call each.
@@ -181,6 +182,25 @@ int populate_range(struct worker *w, char *addr, size_t len)
 	return 0;
 }
 
+static void by_calls(struct worker *w, char *at, size_t len)
+{
+	size_t piece = w->space->load.pages * MMU_PAGE;
+
+	while (len && !w->error) {
+		piece = piece < len ? piece : len;
+		populate_range(w, at, piece);
+		at += piece;
+		len -= piece;
+	}
+}
+
+static void own_share_by_calls(struct worker *w)
+{
+	size_t share = share_len(w->space);
+
+	by_calls(w, w->space->mem + w->index * share, share);
+}
+
 static void own_share(struct worker *w)
 {
 	size_t share = share_len(w->space);
@@ -226,12 +246,26 @@ struct cover {
 };
 
 static const struct cover shares = { own_share, false, MMU_PAGE };
+static const struct cover calls = { own_share_by_calls, false, MMU_PAGE };
 static const struct cover overlap = { all_of_it, true, MMU_PAGE };
 static const struct cover turns = { in_turns, false, MMU_PAGE };
 static const struct cover sparse = { a_page_of_each, false, MMU_HUGE };
 
 /* Set by the one scenario that a process runs, before threads start. */
 static const struct cover *cover;
+
+/* The same kind of work again; of one leaf table, where that can be. */
+static void go_on(struct worker *w, size_t off)
+{
+	char *at = w->space->mem + w->index * share_len(w->space) + off;
+
+	if (cover == &turns || cover == &sparse)
+		cover->populate(w);
+	else if (cover == &calls)
+		by_calls(w, at, MMU_HUGE);
+	else
+		populate_range(w, at, MMU_HUGE);
+}
 
 static void populate_worker(struct worker *w)
 {
@@ -245,12 +279,7 @@ static void populate_worker(struct worker *w)
 	workers_finish(w);
 	timed = w->populated;
 	while (!w->error && !workers_all_done()) {
-		if (cover == &turns || cover == &sparse) {
-			cover->populate(w);
-			continue;
-		}
-		populate_range(w, w->space->mem + w->index * share + off,
-			       MMU_HUGE);
+		go_on(w, off);
 		off = (off + MMU_HUGE) % share;
 	}
 	w->populated = timed;
@@ -418,6 +447,12 @@ int populate_passes(struct space *s, const struct cell *c,
 int populate_run(struct space *s, const struct cell *c)
 {
 	cover = &shares;
+	return populate_passes(s, c, populate_pass);
+}
+
+int per_call_run(struct space *s, const struct cell *c)
+{
+	cover = &calls;
 	return populate_passes(s, c, populate_pass);
 }
 
