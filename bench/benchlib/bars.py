@@ -4,11 +4,11 @@
 A bar on instructions or bytes is decided by counting. One on times is decided
 when the interval leaves it out, and does so for all bars on times at once
 (Holm, of one-sided p-values: a bar is a limit, and on which side of it the truth
-is can be got wrong in one way only); an interval with the bar inside has decided nothing, nor has one of a
-group whose two floors differ. One on the longest that an operation may take is
-decided by how many took longer: "one in a hundred" is ruled out, or not, by the
-binomial distribution of what was seen. One on events is decided by the table of
-interference, in which nothing is left to chance.
+is can be got wrong in one way only); an interval with the bar inside has decided
+nothing, nor has one of a group whose two floors differ. One on the longest that an
+operation may take is decided by how many took longer: "one in a hundred" is ruled
+out, or not, by the binomial distribution of what was seen. One on events is decided
+by the table of interference, in which nothing is left to chance.
 
 A bar may be about what some variants promise and others do not. Those others
 have a number, and no verdict.
@@ -53,6 +53,7 @@ class Bar(NamedTuple):
     base: str = FLOOR
     who: tuple[str, ...] = ()
     measure: str = "retries"	# of an event: in interference.MEASURES
+    counted_by: str = "not asked for"	# where there are counts, and none of it
 
     def promised_by(self, variant: str) -> bool:
         return not self.who or variant in self.who
@@ -89,7 +90,8 @@ BARS = (
     Bar("evict with 256 processes attached, relative to 1", INSTRUCTIONS,
         "evict", "attached-256", 1, at_most=2, base="attached-1"),
     Bar("MADV_PAGEOUT with our hook and nobody attached, relative to no modules",
-        INSTRUCTIONS, "reclaim", "bystander", 512, at_most=1.02),
+        INSTRUCTIONS, "reclaim", "bystander", 512, at_most=1.02,
+        counted_by="FULL=1 make icount counts it, in a machine of its own"),
     Bar("bytes for each mirrored page, entry and reverse index", BYTES,
         "populate", "write", 512, at_most=16),
     Bar("populate relative to bare page lookups (gup)", TIMES,
