@@ -59,9 +59,10 @@ def variants() -> list[str]:
 
 # --- the VM ------------------------------------------------------------------
 
-def run_children(commands: Sequence[list[str]]) -> list[int]:
+def run_children(commands: Sequence[list[str]],
+                 env: Optional[dict[str, str]] = None) -> list[int]:
     """All at once. Also when this process is told to stop, the children stop first."""
-    children = [subprocess.Popen(command) for command in commands]
+    children = [subprocess.Popen(command, env=env) for command in commands]
     try:
         return [child.wait() for child in children]
     except BaseException:
@@ -76,8 +77,8 @@ def run_children(commands: Sequence[list[str]]) -> list[int]:
         raise
 
 
-def run_child(command: list[str]) -> int:
-    return run_children([command])[0]
+def run_child(command: list[str], env: Optional[dict[str, str]] = None) -> int:
+    return run_children([command], env)[0]
 
 
 class Guest(NamedTuple):
@@ -223,6 +224,18 @@ def host_load() -> float:
     return os.getloadavg()[0]
 
 
+def settle() -> None:
+    """What has just been compiled is still in the load: wait for that to pass, for
+    as long as bench/host does."""
+    seconds = int(os.environ.get("SETTLE_S") or 180)
+    if host_load() > BUSY and seconds:
+        print(f"waiting for a load below {BUSY}, {seconds} s at most", flush=True)
+    for _ in range(seconds):
+        if host_load() <= BUSY:
+            return
+        time.sleep(1)
+
+
 def warn_about_load(load: float) -> None:
     if load > BUSY:
         print(f"note: this machine is busy (load {load:.1f}); times will be "
@@ -244,10 +257,12 @@ def cpus_asked() -> Optional[int]:
 def insist_on(cpus: int) -> None:
     """Whoever asks for so many wants to see what they do, not who else is
     there."""
-    here, load = cpus_here(), host_load()
+    here = cpus_here()
     if cpus > here:
         die(f"CPUS={cpus}: this machine has {here} for us. Ask for {here}, or "
             "measure on a larger one.")
+    settle()
+    load = host_load()
     if load > BUSY:
         die(f"CPUS={cpus} wants that many CPUs to itself, and this machine is "
             f"busy (load {load:.1f}). Wait until it is idle, or leave CPUS= "
@@ -289,8 +304,13 @@ def host_shape() -> dict[str, Any]:
 
 # --- one at a time -----------------------------------------------------------
 
+LOCKED = "BENCH_LOCKED"	# in the environment of who works for a holder of it
+
+
 def only_one() -> Any:
     """Two at once would spoil each other's times; held until the end."""
+    if os.environ.get(LOCKED):
+        return Path(os.devnull).open()
     lock = (BUILD / "bench.lock").open("w")
     try:
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
