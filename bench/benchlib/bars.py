@@ -297,6 +297,7 @@ def judge(rows: list[Row], counts: Optional[Counts],
 
 def how_many(verdicts: list[Verdict]) -> str:
     """A sentence: of so many, some are wrong by chance alone."""
+    verdicts = [v for v in verdicts if v.word != NOT_PROMISED]
     timed = sum(v.bar.evidence == TIMES for v in verdicts)
     return (f"{len(verdicts)} verdicts: {len(verdicts) - timed} from counts, "
             f"{timed} from times, these with Holm's correction for {timed}.")

@@ -216,5 +216,5 @@ def figures(plotter: Plotter, results: Results, counts: Optional[Counts]
 
 def terminal(found: list[Prediction]) -> list[str]:
     """How far off the model is, before anybody believes it."""
-    return [f"model, {p.cell.variant}, {p.cell.pages} pages: "
+    return [f"model, {p.cell.variant}, {p.cell.pages} pages {pages_a(p.cell.scenario)}: "
             f"{check_text(p)}" for p in found]
