@@ -412,9 +412,33 @@ def _relative(plotter: Plotter, rows: list[Row], variants: list[str],
         variants, "relative to the floor", bar, f"pages {each}")
 
 
+def _rate_rows(plotter: Plotter, rows: list[Row]) -> Figure:
+    """With one number of pages there is nothing to draw a curve over."""
+    scenario = rows[0]["scenario"]
+    compared = [r for r in rows if r["variant"] not in CONTROLS]
+    least = min(compared, key=lambda row: row["ratio"])
+    figure = draw_ratios(
+        plotter, f"{scenario}-relative",
+        f"Rate of {what(scenario)} relative to the floor. Grey signs: less than "
+        "this machine can see.",
+        f"{what(scenario)} relative to the floor, one row per variant, condition, "
+        f"pages and threads. Lowest: {least['ratio']:.2f}, {least['variant']} "
+        f"{least['condition']}, {load_text(least)}.",
+        _ratio_entries(rows, variants_of(rows)), "rate relative to the floor",
+        [1.0] + [b.at_least for b in bars_of(scenario, TIMES) if b.base == FLOOR])
+    return figure._replace(table=Table(
+        ["pages", "threads", "variant", "condition", "million pages/s",
+         "relative to the floor"],
+        [[str(r["pages"]), str(r["threads"]), r["variant"], r["condition"],
+          nice(r["median"] / 1e6), _relative_text(r)]
+         for r in rows if r["variant"] != AGAIN], 4))
+
+
 def rate_figures(plotter: Plotter, rows: list[Row]) -> list[Figure]:
     """For each number of threads and each condition, beside the one floor."""
     variants, figures = variants_of(rows), []
+    if len(ordered(rows, "pages")) == 1:
+        return [_rate_rows(plotter, rows)]
     main = main_condition(rows, rows[0]["scenario"])
     conditions = ordered((r for r in rows if r["variant"] not in CONTROLS),
                          "condition")
