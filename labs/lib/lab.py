@@ -24,6 +24,7 @@ from places import LABS, ROOT, Refused, Trouble
 
 FILE = "my_mmu.c"
 NAME = re.compile(r'^\s*\.name\s*=\s*"([^"\n]+)"', re.M)
+MARK = re.compile(r"^// Lab (\d+): ", re.M)  # what a hand-out says of itself
 TITLE, TITLE_LINES, TITLE_LENGTH = re.compile(r"[\s/*]*Title:(.*?)(?:\*/)?\s*"), 40, 40
 
 
@@ -33,6 +34,7 @@ class Part:
     def __init__(self, table):
         self.name, self.title = table["name"], table["title"]
         self.points, self.tests = table["points"], table.get("tests", [])
+        self.hint = table.get("hint")  # the number of the one that is about it
         self.of_program = table.get("of_program", False)  # of a lab with answers
 
 
@@ -76,11 +78,31 @@ class Lab:
         """Name -> text of what a student begins with."""
         return {self.file: self.handout(todo, seed)}
 
+    def told(self, todo):  # pylint: disable=unused-argument
+        """What there is to say of it when it is handed out."""
+        return []
+
     def part_of(self, test):
         return next((part for part in self.parts if test in part.tests), None)
 
+    def hints(self):
+        return sorted((self.dir / "hints").glob("*.md"), key=lambda path: int(path.stem))
+
+    @property
+    def drafted(self):
+        """What is to be said of a draft, wherever it is used."""
+        return (f"lab {self.number} is a draft: what fails on its hand-out and what mistakes cost "
+                "has not been measured, so its points are no grade yet")
+
+    def check_number(self, number):
+        """What a hand-out's folder, or its file, says of itself."""
+        if number != self.number:
+            raise Refused(f"this is for another lab: it was made for lab {number}, and is graded "
+                          f"as lab {self.number}")
+
 
 def check_whole(lab, todo):
+    """Of what has no stubs, nothing can be solved beforehand."""
     if todo:
         raise Trouble(f"TODO=: lab {lab.number} has no parts that can be given solved")
 
@@ -189,6 +211,7 @@ class CodeLab(Lab):
         super().__init__(folder, table)
         self.variant = table["variant"]
         self.handout_of = table.get("handout_of")
+        self.whole = table.get("whole", False)
         self.cuts = table.get("cuts", {})
         self.waits = table.get("waits")
         self.regressions = table.get("regressions", {}).get("tests", [])
@@ -218,8 +241,9 @@ class CodeLab(Lab):
         return found
 
     def check(self, text):
-        """Is it this lab's variant?"""
+        """Is it this lab's variant, and this lab's hand-out?"""
         names = self.names(text)
+        self.check_mark(text)
         if names != [self.variant]:
             raise Refused(f'this is for another lab: it says .name = "{names[0]}", and lab '
                           f"{self.number} is about {self.variant}")
@@ -227,33 +251,106 @@ class CodeLab(Lab):
     def solution(self):
         return (ROOT / self.source).read_text()
 
+    def check_mark(self, text):
+        """Several labs are about one variant. A hand-out says which it is of; where that
+        line is gone, stubs of another lab still stand in what nobody has worked on."""
+        mark = MARK.search(text)
+        if mark:
+            self.check_number(int(mark[1]))
+            return
+        for lab in all_labs():
+            if lab.kind != "code" or lab.number == self.number or not lab.cuts:
+                continue
+            named = {d.name: cut(text, d) for d in definitions(text) if d.body}
+            left = [name for name, code in lab.stubs().items()
+                    if name not in self.cuts and named.get(name) == code]
+            if left:
+                raise Refused(f"this is for another lab: {left[0]} is as lab {lab.number} hands "
+                              f"it out, and this is lab {self.number}")
+
+    def definitions_of(self, name):
+        """Name -> code, comment and all, of one of our files; none where it is not there."""
+        path = self.dir / name
+        text = path.read_text() if path.exists() else ""
+        return {d.name: cut(text, d) for d in definitions(text)
+                if d.body and d.name != "head"}
+
     def stubs(self):
         """Name -> code, comment and all."""
-        path = self.dir / "stubs.c"
-        text = path.read_text()
-        found = {d.name: cut(text, d) for d in definitions(text)
-                 if d.body and d.name != "head"}
+        found = self.definitions_of("stubs.c")
         if set(found) != set(self.cuts):
             odd = ", ".join(sorted(set(found) ^ set(self.cuts)))
-            raise Trouble(f"{path.relative_to(ROOT)} and the cuts of lab.toml differ in: {odd}")
+            raise Trouble(f"labs/{self.name}/stubs.c and the cuts of lab.toml differ in: {odd}")
         return found
 
-    def handout(self, todo=None, seed=None):  # pylint: disable=unused-argument
-        """What a student begins with; the parts before TODO are solved."""
+    def solved(self, todo):
+        """The parts that come solved: those before TODO, and with them the one that makes
+        a populate wait, for without it nothing can be seen of them."""
         names = [part.name for part in self.parts]
-        if todo and todo not in names:
+        if not todo:
+            return []
+        if todo not in names:
             raise Trouble(f"TODO={todo}: lab {self.number} has the parts {', '.join(names)}")
         if self.handout_of:
             check_whole(self, todo)
-            return self.neighbour()
+        if self.whole and todo != names[0]:
+            raise Trouble(f"TODO={todo}: lab {self.number} is handed out whole. Half of it would "
+                          "be a driver that corrupts memory")
+        before = names[:names.index(todo)]
+        return before + ([self.waits] if before and self.waits not in [None, todo, *before]
+                         else [])
+
+    def cut_for(self, todo):
+        """Name -> code of what is replaced. A definition that solved parts need is theirs,
+        or stands in todo-PART.c without what is still to come."""
+        if not self.cuts:
+            return {}
+        solved, half = set(self.solved(todo)), self.definitions_of(f"todo-{todo}.c")
+        shared = {name for name, parts in self.cuts.items()
+                  if solved & set(parts) and not solved >= set(parts)}
+        if set(half) - shared:
+            raise Trouble(f"labs/{self.name}/todo-{todo}.c defines what no solved part shares: "
+                          + ", ".join(sorted(set(half) - shared)))
+        return {name: code for name, code in self.stubs().items()
+                if not solved & set(self.cuts[name])} | half
+
+    def left(self, todo):
+        """The parts of which there is something to write."""
+        solved = set(self.solved(todo))
+        return sorted({part for name in self.cut_for(todo) for part in self.cuts[name]} - solved)
+
+    def check_todo(self, todo):
+        """Is there something to do of the part that is asked for?"""
+        self.solved(todo)
+        if todo and todo not in self.left(todo):
+            can = [part.name for part in self.parts if part.name in self.left(part.name)]
+            raise Trouble(f"TODO={todo}: lab {self.number} has part {todo} in functions that the "
+                          f"parts before it need whole; TODO= can be {', '.join(can)}")
+
+    def told(self, todo):
+        """What make lab says of TODO."""
+        left = self.left(todo) if todo else []
+        done = [part.name for part in self.parts if part.name not in left]
+        return [f"TODO={todo}: {', '.join(done)} solved, {', '.join(left)} to write: "
+                f"{', '.join(self.cut_for(todo))}"] if todo and done else []
+
+    def handout(self, todo=None, seed=None):  # pylint: disable=unused-argument
+        """What a student begins with; the parts before TODO are solved."""
+        self.check_todo(todo)
+        if self.handout_of:
+            return self.marked(self.neighbour())
         text, where = self.solution(), self.source
         try:
-            for name, code in (self.stubs() if self.cuts else {}).items():
-                if not todo or max(self.cuts[name]) >= todo:
-                    text = replace(text, name, code, where)
+            for name, code in self.cut_for(todo).items():
+                text = replace(text, name, code, where)
         except Unknown as unknown:
             raise Trouble(f"lab {self.number} cannot be cut: {unknown}") from unknown
-        return without_markers(text)
+        return self.marked(without_markers(text))
+
+    def marked(self, text):
+        """Below the licence, which lab it is for."""
+        first, _, rest = text.partition("\n")
+        return f"{first}\n// Lab {self.number}: {self.title}\n{rest}"
 
     def neighbour(self):
         """Another variant's file under this one's name."""
@@ -299,6 +396,7 @@ class OpenLab(CodeLab):
 
     def check(self, text):
         names = self.names(text)
+        self.check_mark(text)
         if len(names) > 1 or names[0] not in VARIANTS:
             raise Refused(f'it says .name = "{", ".join(names)}", and nobody has promised anything '
                           "by that name. Take the name of the variant whose promises your design "

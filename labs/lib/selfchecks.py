@@ -19,7 +19,7 @@ import grading
 from adapterchecks import check_adapters
 from box import Bench, NotBuilt
 from definitions import bare, definitions
-from lab import FILE
+from lab import FILE, all_labs
 from manychecks import check_many
 from places import OUT, ROOT, Refused, Trouble, source_files
 from submission import SIZE, take
@@ -98,8 +98,33 @@ def check_handouts(tally, labs):
                     ", ".join(leaked))
         for kernel in tally.args.kernel:
             handout_on(tally, lab, kernel, text)
-        for todo in [part.name for part in lab.parts[1:]] if lab.cuts else []:
+        for todo in can_be_todo(lab):
             built(tally, lab, tally.args.kernel[0], lab.handout(todo), f"hand-out, TODO={todo}")
+
+
+def can_be_todo(lab):
+    """The parts, behind the first, that a hand-out may begin with."""
+    names = [part.name for part in lab.parts[1:]] if lab.cuts and not lab.whole else []
+    return [name for name in names if name in lab.left(name)]
+
+
+def check_todo(tally, labs):
+    """TODO=n: the parts before it are ok, and it is not."""
+    for lab in [lab for lab in labs if can_be_todo(lab)]:
+        for todo in can_be_todo(lab):
+            left = lab.left(todo)
+            tests = [t for part in lab.parts for t in part.tests
+                     if part.name not in left or part.name == todo]
+            jobs, guests = verdicts_of(lab, tally.args.kernel[0], lab.handout(todo), tests)
+            odd = [t for t in tests if lab.part_of(t).name != todo
+                   and jobs[t].verdict not in drawn.GOOD]
+            tally.check(f"lab {lab.number}: TODO={todo} gives the others of "
+                        f"{', '.join(sorted(set(p.name for p in lab.parts) - set(left)))} solved",
+                        not odd and not guests.silent, ", ".join(odd[:6]))
+            bad = [t for t in lab.parts[[p.name for p in lab.parts].index(todo)].tests
+                   if jobs[t].verdict not in drawn.GOOD]
+            tally.check(f"lab {lab.number}: and leaves {todo} to write ({len(bad)} tests fail)",
+                        bool(bad))
 
 
 def built(tally, lab, kernel, text, what):
@@ -370,9 +395,7 @@ def inputs(good, lab):
         ("a file", good, None),
         ("an archive", packed([(f"lab/{FILE}", good), ("lab/notes", b"x")]), None),
         ("a zip", packed([(FILE, good)], "zip"), None),
-        ("lines that end as on Windows", good.replace(b"\n", b"\r\n"), None),
-        ("no newline at the end", good.rstrip(b"\n"), None),
-        ("Latin-1", good + "/* gr\u00fcn */\n".encode("latin-1"), None),
+        ("an archive whose names begin with ..", packed([(f"../../{FILE}", good)]), None),
         ("an archive with a link", packed([(link_to("/etc/passwd"), b"")]), "is a link"),
         ("an archive with two files", packed([(f"a/{FILE}", good), (f"b/{FILE}", good)]),
          "which one is meant"),
@@ -389,9 +412,60 @@ def inputs(good, lab):
         ("nothing", b"", "is empty"),
         ("an object", b"\x7fELF\0\0" + good, "no text"),
         ("another lab's file", other, "for another lab"),
+        *of_another_lab(good, lab),
         ("something else", b"int main(void) { return 0; }\n", "no variant"),
         ("half an archive", packed([(FILE, good * 2)])[:900], "cannot be read"),
     ]
+
+
+def of_another_lab(good, lab):
+    """Labs 1 to 4 are about one variant: what tells their hand-outs apart."""
+    found = []
+    for other in [o for o in all_labs() if o.kind == "code" and o.variant == lab.variant
+                  and o.number != lab.number]:
+        number, text = other.number, other.handout()
+        mark = text.splitlines()[1]
+        state = json.dumps({"lab": number, "hints": 1}).encode()
+        found += [
+            (f"lab {number}'s hand-out", text.encode(), f"made for lab {number}"),
+            (f"lab {number}'s hand-out without {mark!r}", text.replace(f"{mark}\n", "", 1).encode(),
+             f"is as lab {number} hands it out"),
+            (f"an archive of lab {number}'s folder", packed([(FILE, good), ("lab", state)]),
+             f"made for lab {number}"),
+            (f"a zip of lab {number}'s folder", packed([(f"x/{FILE}", good), ("x/.lab", state)],
+                                                       "zip"), f"made for lab {number}")]
+    own = json.dumps({"lab": lab.number, "hints": 1}).encode()
+    return found + [
+        ("an archive of its own lab's folder", packed([(FILE, good), ("lab", own)]), None),
+        ("its own hand-out", lab.handout().encode(), None),
+        ("an archive with a state that is none", packed([(FILE, good), ("lab", b"[7")]), None),
+    ]
+
+
+# (what, how it is changed, the note)
+REPAIRED = [
+    ("lines that end as on Windows", lambda good: good.replace(b"\n", b"\r\n"),
+     "its lines ended as on Windows; that was changed"),
+    ("no newline at the end", lambda good: good.rstrip(b"\n"),
+     "it did not end with a newline; one was added"),
+    ("Latin-1", lambda good: good + "/* gr\u00fcn */\n".encode("latin-1"),
+     "is not UTF-8; it was read as Latin-1"),
+]
+
+
+def check_repaired(tally, folder, good, lab):
+    """What is put right is said, and is what was meant."""
+    for what, change, note in REPAIRED:
+        (folder / "repaired").write_bytes(change(good))
+        try:
+            taken = take(folder / "repaired", lab)
+        except Refused as why:
+            tally.check(f"input: {what} is taken", False, str(why))
+            continue
+        meant = good if "Latin" not in what else good + "/* gr\u00fcn */\n".encode()
+        tally.check(f"input: {what} is put right, and that is said",
+                    taken.data == meant and len(taken.notes) == 1 and note in taken.notes[0],
+                    str(taken.notes))
 
 
 def check_taking(tally, labs):
@@ -403,6 +477,7 @@ def check_taking(tally, labs):
             path = pathlib.Path(folder, str(i))
             path.write_bytes(data)
             taken_or_refused(tally, path, what, sentence, lab)
+        check_repaired(tally, pathlib.Path(folder), good, lab)
         check_folders(tally, pathlib.Path(folder), good, lab)
 
 
@@ -443,6 +518,11 @@ def check_folders(tally, folder, good, lab):
     taken_or_refused(tally, folder / "two", "a folder with two", "which one is meant", lab)
     (folder / "deep" / "/".join("d" * 20)).mkdir(parents=True)
     taken_or_refused(tally, folder / "deep", "a folder bomb", "folders in folders", lab)
+    for number in range(3000):
+        (folder / "wide" / str(number)).mkdir(parents=True)
+    taken_or_refused(tally, folder / "wide", "a wide folder bomb", "folders in folders", lab)
+    (folder / "plain" / ".lab").write_text('{"lab": 99}')
+    taken_or_refused(tally, folder / "plain", "another lab's folder", "made for lab 99", lab)
     taken_or_refused(tally, folder / "nothing", "what is not there", "cannot be read", lab)
     os.mkfifo(folder / "pipe")
     taken_or_refused(tally, folder / "pipe", "a pipe", "no file", lab)
@@ -470,7 +550,7 @@ def sources(lab):
 
 CHECKS = {"parser": check_parser, "lies": check_lies, "many": check_many,
           "adapters": check_adapters, "taking": check_taking, "input": check_input,
-          "handouts": check_handouts, "solutions": check_solutions,
+          "handouts": check_handouts, "todo": check_todo, "solutions": check_solutions,
           "drawn": check_drawn, "beside": check_beside,
           "wrong": check_wrong, "attacks": check_attacks}
 # What compiles nothing and boots nothing

@@ -6,6 +6,7 @@ of each name that the lab wants is taken, mostly a single one; everything else i
 ignored and named. Some may be missing. What would be guessed is refused, in a sentence.
 """
 
+import json
 import os
 import stat
 import tarfile
@@ -15,14 +16,23 @@ from places import Refused
 
 SIZE = 64 << 10  # the longest solution has half of that
 ENTRIES = 200  # how much of a folder or an archive is looked at
+DEPTH = 8  # folders in folders
+STATES, STATE_SIZE = (".lab", "lab"), 4096  # the folder's, as it is and as it is packed
 ARCHIVE, UNPACKED = 1 << 20, 16 << 20  # an archive's size, and that of all that is in it
 
 
 class Taken:
-    """The files by their names, and what there is to say about them."""
+    """The files by their names, what there is to say about them, and what the student's
+    folder says of itself, if it came with them."""
 
-    def __init__(self, files, notes):
-        self.files, self.notes = files, notes
+    def __init__(self, files, notes, state=None):
+        self.files, self.notes, self.state = files, notes, state or {}
+
+    @property
+    def hints(self):
+        """How many were taken, as far as one knows; it is the student's to say."""
+        used = self.state.get("hints")
+        return used if isinstance(used, int) and 0 <= used < 100 else None
 
     @property
     def data(self):
@@ -51,7 +61,20 @@ def take(path, lab):
     if len(lab.files) - len(lab.optional) > 1:
         raise Refused(f"this is one file; hand in {both(lab.files)}, in a folder or an archive "
                       "(make submit packs them)")
-    return texts_of({lab.files[0]: read(path, lab.files[0])}, [], lab)
+    return texts_of({lab.files[0]: read(path, lab.files[0])}, [], {}, lab)
+
+
+def state_of(states, main):
+    """What lies beside the first file, if it is what make lab wrote."""
+    folder = os.path.dirname(main)
+    for name in STATES:
+        try:
+            state = json.loads(states[os.path.join(folder, name)])
+        except (KeyError, ValueError, RecursionError):
+            continue
+        if isinstance(state, dict):
+            return state
+    return {}
 
 
 class Names(list):
@@ -120,36 +143,60 @@ def chosen(found, others, names):
     return at, ([f"ignored: {', '.join(sorted(others)[:8])}"] if others else [])
 
 
+def entries(path, names):
+    """Path of each file below a folder, in no order. Refused where there is too much, also
+    of folders: a bomb is not listed to its end."""
+    todo, seen = [("", 0)], 0
+    while todo:
+        below, depth = todo.pop()
+        with os.scandir(os.path.join(path, below)) as found:
+            for entry in found:
+                seen += 1
+                if seen > ENTRIES or depth > DEPTH:
+                    raise Refused(f"there are more than {ENTRIES} files in it, or folders in "
+                                  f"folders; hand in {both(names)} alone")
+                at = os.path.join(below, entry.name)
+                if not entry.is_dir(follow_symlinks=False):
+                    yield at
+                elif not entry.name.startswith("."):
+                    todo.append((at, depth + 1))
+
+
 def from_folder(path, names):
-    found, others, seen = [], [], 0
-    for folder, folders, files in os.walk(path):
-        folders[:] = [f for f in folders if not f.startswith(".")]
-        for name in files:
-            full = os.path.join(folder, name)
-            seen += 1
+    found, others, states = [], [], {}
+    try:
+        for at in entries(path, names):
+            name, full = os.path.basename(at), os.path.join(path, at)
             if name in names and os.path.islink(full):
                 raise Refused(f"{name} is a link; hand in the file itself")
-            (found if name in names else others).append(os.path.relpath(full, path))
-        if seen > ENTRIES or folder.count(os.sep) - str(path).count(os.sep) > 8:
-            raise Refused(f"there are more than {ENTRIES} files in it, or folders in folders; "
-                          f"hand in {both(names)} alone")
+            info = os.lstat(full)
+            if name in STATES and stat.S_ISREG(info.st_mode) and info.st_size <= STATE_SIZE:
+                states[at] = read(full, name)
+            else:
+                (found if name in names else others).append(at)
+    except OSError as error:
+        raise Refused(f"{path} cannot be read: {error.strerror}") from error
     paths, notes = chosen(found, others, names)
-    return {name: read(os.path.join(path, at), name) for name, at in paths.items()}, notes
+    return ({name: read(os.path.join(path, at), name) for name, at in paths.items()}, notes,
+            state_of(states, paths[names[0]]))
 
 
 def from_tar(path, names):
-    found, others, data, unpacked = [], [], {}, 0
+    found, others, data, unpacked, states = [], [], {}, 0, {}
     try:
         with tarfile.open(path) as tar:
-            for member in tar:
+            for seen, member in enumerate(tar):
                 name = os.path.basename(member.name)
-                if len(found) + len(others) >= ENTRIES:
+                if seen >= ENTRIES:
                     raise Refused(f"the archive has more than {ENTRIES} entries; hand in "
                                   f"{both(names)}")
                 unpacked += member.size  # what is passed over is unpacked, too
                 if name not in names and unpacked > UNPACKED:
                     raise Refused(f"there are more than {UNPACKED} bytes in the archive; hand in "
                                   f"{both(names)}")
+                if name in STATES and member.isreg() and member.size <= STATE_SIZE:
+                    states[member.name] = tar.extractfile(member).read(STATE_SIZE)
+                    continue
                 if name not in names or member.isdir():
                     others += [] if member.isdir() else [member.name]
                     continue
@@ -162,21 +209,24 @@ def from_tar(path, names):
     except (tarfile.TarError, OSError, EOFError) as error:
         raise Refused(f"the archive cannot be read: {error}") from error
     paths, notes = chosen(found, others, names)
-    return {name: data[name] for name in paths}, notes
+    return {name: data[name] for name in paths}, notes, state_of(states, paths[names[0]])
 
 
 def from_zip(path, names):
     try:
         with zipfile.ZipFile(path) as archive:
-            entries = archive.infolist()
-            if len(entries) > ENTRIES:
+            listed = archive.infolist()
+            if len(listed) > ENTRIES:
                 raise Refused(f"the archive has more than {ENTRIES} entries; hand in "
                               f"{both(names)}")
-            files = [e for e in entries if not e.is_dir()]
+            files = [e for e in listed if not e.is_dir()]
+            states = {e.filename: e for e in files if os.path.basename(e.filename) in STATES
+                      and e.file_size <= STATE_SIZE}
             found = [e.filename for e in files if os.path.basename(e.filename) in names]
-            paths, notes = chosen(found, [e.filename for e in files if e.filename not in found],
-                                  names)
-            return {name: of_entry(archive, at, name) for name, at in paths.items()}, notes
+            paths, notes = chosen(found, [e.filename for e in files if e.filename not in
+                                          [*found, *states]], names)
+            return ({name: of_entry(archive, at, name) for name, at in paths.items()}, notes,
+                    state_of({at: of_entry(archive, at, at) for at in states}, paths[names[0]]))
     except (zipfile.BadZipFile, OSError, RuntimeError, NotImplementedError) as error:
         raise Refused(f"the archive cannot be read: {error}") from error
 
@@ -191,8 +241,11 @@ def of_entry(archive, path, name):
         return file.read(SIZE + 1)
 
 
-def texts_of(files, notes, lab):
-    taken = Taken({name: text_of(data, notes, name) for name, data in files.items()}, notes)
+def texts_of(files, notes, state, lab):
+    taken = Taken({name: text_of(data, notes, name) for name, data in files.items()}, notes, state)
+    number = state.get("lab")
+    if isinstance(number, int):
+        lab.check_number(number)
     lab.check(taken.main.decode())
     return taken
 

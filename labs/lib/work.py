@@ -117,14 +117,15 @@ def new(number, directory, seed, todo):
     except OSError as error:
         raise Trouble(f"{path} cannot be written: {error.strerror}") from error
     report.write(path / STATE, json.dumps({
-        "lab": lab.number, "seed": seed, "hints": 0,
+        "lab": lab.number, "seed": seed, "hints": 0, "todo": todo or "",
         "handout": hashlib.sha256("".join(files.values()).encode()).hexdigest()}) + "\n")
     print("  ...  making ready: modules and a machine, once for each kernel", flush=True)
     with ready(lab) as bench:
         if lab.kind == "code":
             grading.Reference(lab, bench)
-    print(f"Lab {lab.number}, {lab.title}: {path}\n"
-          f"Begin with README.md there; make help lists what there is.")
+    print(f"Lab {lab.number}, {lab.title}: {path}")
+    print(*lab.told(todo), *([lab.drafted] if lab.draft else []),
+          "Begin with README.md there; make help lists what there is.", sep="\n")
     return 0
 
 
