@@ -33,7 +33,9 @@ class Result:
     def __init__(self, lab, kernel, seed):
         self.lab, self.kernel, self.seed = lab, kernel, seed
         self.jobs, self.score, self.drawn = {}, None, None
-        self.state, self.messages, self.notes, self.refused = "not finished", [], [], ""
+        self.state, self.messages, self.refused = "not finished", [], ""
+        self.notes = [lab.drafted] if lab.draft else []
+        self.hints = None  # how many were taken, if the submission says so
         self.key, self.seconds, self.machines, self.finished = "", 0.0, 0, False
 
     @property
@@ -200,7 +202,9 @@ class Grader:
         result.seed = self.seed(taken)
         digest = hashlib.sha256(taken.data + f"{tree_key()} {self.lab.number} {result.seed} "
                                 f"{result.kernel} {self.more_key(taken)}".encode())
-        result.key, result.notes = digest.hexdigest(), taken.notes
+        result.key = digest.hexdigest()
+        result.notes += taken.notes
+        result.hints = taken.hints
         if self.known():
             return 1 if json.loads((self.out / "results.json").read_text())[
                 "extra_data"]["state"] == "refused" else 0
@@ -214,7 +218,7 @@ class Grader:
         except NotBuilt as why:
             result.state, result.messages = "It does not compile without a word:", why.messages
         except (Refused, asking.Alarm) as why:
-            result.refused = str(why)
+            result.refused, result.score, result.drawn = str(why), None, None
         result.finished = True
         self.publish()
         return 1 if result.refused else 0
@@ -266,19 +270,33 @@ class Grader:
 
     def ask(self, bench, module, evidence):
         result, lab = self.result, self.lab
-        reference = Reference(lab, bench)
-        jobs = plan(lab, reference, result.seed)
+        jobs = plan(lab, Reference(lab, bench), result.seed)
+        self.ask_jobs(jobs, asking.Asking(result.kernel, asking.boards(bench.clean, module),
+                                          evidence))
+
+    def ask_jobs(self, jobs, guests):
+        """What is earned is counted and published behind each machine: it stays if we
+        are stopped."""
+        result = self.result
         result.jobs = {job.test: job for job in jobs if not job.turned}
-        guests = asking.Asking(result.kernel, asking.boards(bench.clean, module), evidence,
-                               after_each=self.publish)
+
+        def so_far():
+            self.count(jobs, guests)
+            self.publish()
+
+        guests.after_each = so_far
         guests.ask(jobs)
+        self.count(jobs, guests)
+
+    def count(self, jobs, guests):
+        result = self.result
         result.machines = len(guests.machines)
         check_canaries(jobs)
         if guests.silent:
-            result.state = SILENT[guests.silent]
+            result.score, result.state = None, SILENT[guests.silent]
             result.messages = next(iter(result.jobs.values())).notes[-6:]
             return
-        result.score = Score(lab, result.jobs, len(guests.wrecks))
+        result.score = Score(self.lab, result.jobs, len(guests.wrecks))
         result.state = ""
 
     def ask_drawn(self, taken, evidence, stop):

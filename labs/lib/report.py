@@ -49,8 +49,8 @@ def first_failure(notes):
     return "", "", ""
 
 
-def explain(job, lab, command=True):
-    """All that can be said of a test that is not ok, as lines."""
+def explain(job, lab, command=True, hints=None):
+    """All that can be said of a test that is not ok, as lines. hints: how many were used."""
     if lab.kind == "answers":
         return job.explain()
     where, expected, seen = first_failure(job.notes)
@@ -67,12 +67,36 @@ def explain(job, lab, command=True):
     elif job.verdict in ("crash", "hang", "not asked") or not expected:
         lines += [f"  seen      {line}" for line in told(job)]
     lines += ["  " + line for line in Picture(job.notes).draw()]
-    return lines + (again(job, lab) if command else [])
+    return lines + (again(job, lab, hints) if command else [])
 
 
-def again(job, lab):
+def again(job, lab, hints=None):
     """What a student does next."""
-    return [f"  again     make check T={job.test}", f"  ask       make hint; chapter {lab.chapter}"]
+    return [f"  again     make check T={job.test}",
+            f"  ask       {hint(job, lab, hints)}; chapter {lab.chapter}"]
+
+
+def hint(job, lab, used):
+    """Which one helps, where lab.toml says so of the part."""
+    part, there = lab.part_of(job.test), len(lab.hints())
+    words = "make hint" + (f" ({used} of {there} used)" if used is not None else "")
+    if not part or not part.hint:
+        return words
+    if used is not None and used >= part.hint:
+        return f"hint {part.hint}, which you have had, is about part {part.name}"
+    return f"{words}: hint {part.hint} is about part {part.name}"
+
+
+def unreached(jobs):
+    """Races that did not come about, apart from what failed: they say nothing of it."""
+    if not jobs:
+        return []
+    asleep = sum(job.detail == "wait" for job in jobs)
+    why = [f"{n} for lack of {what}" for n, what in
+           ((asleep, "a populate that sleeps"), (len(jobs) - asleep, "a task at the test point"))
+           if n]
+    return [f"NOT REACHED: {len(jobs)} interleavings did not come about, {' and '.join(why)}. "
+            "Nothing is known of these guarantees."]
 
 
 def told(job):
@@ -111,14 +135,23 @@ def text(result):
         lines.append(f"No populate waits, which is part {lab.waits}. Write that first: "
                      f"{len(score.never_waits)} races need one that does, and earn nothing without.")
     lines.append("")
-    for test in lab.tests:
-        job = result.jobs[test]
-        if job.verdict not in ("ok", "skip"):
-            lines += [*explain(job, lab), ""]
+    bad = [job for job in map(result.jobs.get, lab.tests)
+           if job.verdict not in (None, "ok", "skip")]
+    apart = [job for job in bad if job.verdict == "not reached"]
+    for job in [job for job in bad if job not in apart]:
+        lines += [*explain(job, lab, hints=result.hints), ""]
+    lines += [line for line in unreached(apart) for line in (line, "")]
+    for job in apart:
+        lines += [*explain(job, lab, hints=result.hints), ""]
+    if not result.finished:
+        asked = sum(result.jobs[t].verdict is not None for t in lab.tests)
+        lines.append(f"NOT FINISHED: {asked} of {len(lab.tests)} {lab.noun} were asked so far.")
     good = sum(result.jobs[t].verdict == "ok" for t in lab.tests)
     machines = f"{result.machines} machines, " if result.machines else ""
     lines.append(f"{good} of {len(lab.tests)} {lab.noun} are ok; {result.seconds:.1f} s, "
-                 f"{machines}kernel {result.kernel}, seed {result.seed}")
+                 f"{machines}kernel {result.kernel}, seed {result.seed}"
+                 + (f", {result.hints} of {len(lab.hints())} hints" if result.hints is not None
+                    else ""))
     return "\n".join(lines) + "\n"
 
 
@@ -135,7 +168,8 @@ def rows(result):
             "score": points, "max_score": most,
             "status": "passed" if verdict in ("ok", "skip") else "failed",
             "output": "ok" if verdict == "ok" else
-                      "\n".join(explain(job, result.lab)) if job and job.verdict
+                      "\n".join(explain(job, result.lab, hints=result.hints))
+                      if job and job.verdict
                       and verdict != "skip" else verdict,
             "visibility": "visible"})
     return tests + ([result.drawn.row()] if result.drawn else [])
@@ -146,7 +180,8 @@ def gradescope(result, tests):
     return json.dumps({
         "score": result.total if result.score else 0,
         "execution_time": round(result.seconds, 1),
-        "output": result.refused or "\n".join([result.state or "graded", *result.messages]),
+        "output": result.refused or "\n".join(
+            [result.state or ("graded" if result.finished else "not finished"), *result.messages]),
         "visibility": "visible", "tests": tests,
         "extra_data": {"state": "refused" if result.refused else
                        "graded" if result.finished else "not finished",
@@ -154,6 +189,7 @@ def gradescope(result, tests):
                        "drawn": result.drawn.points if result.drawn and result.drawn.most
                        else None,
                        "verdicts": {t: j.verdict for t, j in result.jobs.items()},
+                       "hints": result.hints,
                        "key": result.key, "seed": result.seed, "kernel": result.kernel,
                        "notes": result.notes}}, indent=1) + "\n"
 

@@ -36,7 +36,8 @@ class Score:
         self.lab, self.verdicts = lab, verdicts
         self.never_waits = [t for t in lab.tests if self.unasked(t)]
         self.parts = {part.name: self.of_part(part) for part in lab.parts}
-        self.lost = [t for t in lab.regressions if verdicts[t].verdict not in ("ok", "skip")]
+        # What has no verdict yet is not lost yet
+        self.lost = [t for t in lab.regressions if verdicts[t].verdict not in (None, "ok", "skip")]
         self.regressions = -min(LOST * len(self.lost), LOST_AT_MOST)
         self.wreck = -WRECK if wrecks else 0
         self.most = lab.points

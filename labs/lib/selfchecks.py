@@ -22,6 +22,7 @@ from definitions import bare, definitions
 from lab import FILE, all_labs
 from manychecks import check_many
 from places import OUT, ROOT, Refused, Trouble, source_files
+from scores import LOST, WRECK
 from submission import SIZE, take
 from wrong import all_wrong
 
@@ -355,6 +356,46 @@ def check_lies(tally, labs):
             except (asking.Alarm, Trouble) as why:
                 said = str(why)
         tally.check(f"a guest that says {what} is not believed", sentence in said, said)
+    check_killed(tally, lab)
+
+
+class Halting(Liar):
+    """Its first machine says ok to half of the plan and goes down; the second is never
+    heard of, for the grader is ended meanwhile."""
+
+    how, status_s = staticmethod(lambda jobs: told_ok(jobs)[:len(jobs) // 2]), 126
+
+    def run(self):
+        if self.number > 1:
+            raise SystemExit(143)
+        super().run()
+        self.said = self.said.replace(asking.DONE, "")
+        return self
+
+
+def check_killed(tally, lab):
+    """A grader that is ended midway leaves the points that were earned."""
+    jobs = [asking.Job(lab.variant, test, 5) for test in lab.tests]
+    with tempfile.TemporaryDirectory() as folder:
+        grader = grading.Grader(lab, pathlib.Path(folder), pathlib.Path(folder), SEED, "none")
+        guests = asking.Asking("none", [], pathlib.Path(folder))
+        guests.make = Halting
+        try:
+            grader.ask_jobs(jobs, guests)
+            ended = False
+        except SystemExit:
+            ended = True
+        results = json.loads(pathlib.Path(folder, "results.json").read_text())
+        text = pathlib.Path(folder, "report.txt").read_text()
+    half = len(jobs) // 2
+    earned = sum(part.points * sum(lab.tests.index(t) < half for t in part.tests)
+                 // len(part.tests) for part in lab.parts)
+    earned -= WRECK + (0 if lab.part_of(lab.tests[half]) else LOST)
+    tally.check(f"a grader that is ended midway leaves {earned} points, and says that it was",
+                ended and 0 < earned == results["score"]
+                and results["extra_data"]["state"] == results["output"] == "not finished"
+                and f"{half + 1} of {len(jobs)} tests were asked so far" in text,
+                f"{results['score']}: {text[-300:]}")
 
 
 # --- what a submission comes in -------------------------------------------------

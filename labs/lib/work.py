@@ -214,8 +214,11 @@ def check(folder, words):
         if job.verdict in ("ok", "skip"):
             print(f"  ok   {job.test}")
     bad = [job for job in jobs if job.verdict not in ("ok", "skip")]
+    bad.sort(key=lambda job: job.verdict == "not reached")  # they say nothing of the rest
     for job in bad:
-        print("\n" + "\n".join(report.explain(job, lab)))
+        print("\n" + "\n".join(report.explain(job, lab, hints=folder.state["hints"])))
+    for line in report.unreached([job for job in bad if job.verdict == "not reached"]):
+        print(f"\n{line}")
     if not tests:
         print_score(lab, jobs, guests)
     print(f"\n{len(jobs) - len(bad)} of {len(jobs)} tests are ok, "
@@ -267,7 +270,8 @@ def saved(folder, at):
             print("".join(f"  ok   {job.test}\n" for job in good), end="", flush=True)
             at += len(good)
             if len(good) < len(jobs):
-                print("\n".join(report.explain(jobs[len(good)], lab)))
+                print("\n".join(report.explain(jobs[len(good)], lab,
+                                               hints=folder.state["hints"])))
                 break
             together *= 2
     if at == len(lab.tests):
@@ -296,18 +300,18 @@ def explain(folder, words):
 
 
 def hint(folder, _):
-    hints = sorted((folder.lab.dir / "hints").glob("*.md"), key=lambda p: int(p.stem))
+    hints = folder.lab.hints()
     used = folder.state["hints"]
     if used >= len(hints):
         print(f"There were {len(hints)} hints, and you have had them all:")
-        used = 0
+        used, shown = 0, hints
     else:
-        hints = hints[:used + 1]
+        shown = hints[:used + 1]
         folder.state["hints"] += 1
         folder.save()
-    for path in hints[used:]:
+    for path in shown[used:]:
         text = re.sub(r"^<!--.*?-->\n+", "", path.read_text())
-        print(f"Hint {path.stem} of {len(list((folder.lab.dir / 'hints').glob('*.md')))}\n\n{text}")
+        print(f"Hint {path.stem} of {len(hints)}\n\n{text}")
     return 0
 
 
