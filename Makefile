@@ -154,6 +154,7 @@ shell: ## a shell in the guest, modules loaded, tools and perf at hand
 
 .PHONY: lab
 lab: ## N=2: a folder with a lab's hand-out (DIR= SEED= TODO=); without N: the list
+	@vm/setup --quiet build vm labs
 	@$(if $(N),labs/lab new '$(N)' $(if $(DIR),--dir '$(DIR)') \
 		$(if $(SEED),--seed '$(SEED)') $(if $(TODO),--todo '$(TODO)'),labs/lab list)
 
@@ -161,12 +162,14 @@ lab: ## N=2: a folder with a lab's hand-out (DIR= SEED= TODO=); without N: the l
 grade: ## LAB=2 FILE=path (or DIR=): what a submission earns, and why (SEED=)
 	@$(if $(and $(LAB),$(or $(FILE),$(DIR))),,$(error Which lab, and what was handed in? \
 		make grade LAB=2 FILE=../lab-2))
+	@vm/setup --quiet build vm labs
 	@labs/grade '$(LAB)' '$(or $(FILE),$(DIR))' $(if $(SEED),--seed '$(SEED)')
 
 .PHONY: grade-all
 grade-all: ## LAB=2 DIR=folder: each submission in it (JOBS= SEED= MACHINES=)
 	@$(if $(and $(LAB),$(DIR)),,$(error Which lab, and in which folder are they? \
 		make grade-all LAB=2 DIR=submissions))
+	@vm/setup --quiet build vm labs
 	@JOBS='$(JOBS)' MACHINES='$(MACHINES)' labs/grade-all '$(LAB)' '$(DIR)'
 
 .PHONY: check-labs
