@@ -35,6 +35,7 @@ BOOT_LIMIT = 150  # seconds until the guest says that it is up
 OFF_LIMIT = 20  # how long the guest may take to switch itself off
 SILENCE_LIMIT = 150  # and between two signs of life, five seconds apart, since then
 SAVE_LIMIT = 60  # how long it may take to write an image
+LOG_LIMIT = 64 << 20  # bytes of a console that are kept; who says more floods
 REPORT_S = 10  # how long a report on the console may take to print
 
 # What must not stand on a console.
@@ -89,6 +90,7 @@ class Console:
         self.file = open(path, "wb") if path else None
         self.allow = re.compile("|".join(ALLOW + allow))
         self.rest = b""
+        self.written = 0
         self.lines = 0
         self.bad = []  # (line number, text), the first few
         self.bad_since = None
@@ -101,9 +103,10 @@ class Console:
         self.stale_int3 = False
 
     def feed(self, data):
-        if self.file:
+        if self.file and self.written < LOG_LIMIT:
             self.file.write(data)
             self.file.flush()
+            self.written += len(data)
         *whole, self.rest = (self.rest + data).split(b"\n")
         for line in whole:
             self.line(line.decode("utf-8", "replace").rstrip())

@@ -37,14 +37,18 @@ MORE = set("""
 PRIVILEGED = re.compile(r"\t(?:mov\s+%[cd]r|mov\s+.*,%[cd]r|wrmsr|rdmsr|lgdt|lidt|sidt|sgdt|lldt|ltr|"
                         r"invlpg|invpcid|in\s|out\s|ins|outs|hlt|cli|sti|swapgs|wbinvd|vmcall|"
                         r"syscall|sysenter|sysret|iret|lmsw|smsw|clts|xsetbv|int3?\s)")
-INDIRECT = re.compile(r"\t(?:call|jmp)\s+\*")
+# A prefix (notrack, bnd) may stand in front
+INDIRECT = re.compile(r"\t(?:[a-z]+\s+)?(?:(?:call|jmp)q?\s+\*|l(?:call|jmp)\b)")
 THUNK = re.compile(r"__x86_indirect_thunk|__x86_return_thunk_|__indirect")
 # Compilers make these as they please.
 SECTIONS = re.compile(r"__(bug_table|jump_table|mcount_loc|patchable_function_entries|dyndbg)$|"
-                      r"\.(altinstructions|altinstr_replacement|altinstr_aux|smp_locks|"
-                      r"parainstructions|discard\..*|data(\..*)?|bss(\..*)?|rodata(\..*)?|"
-                      r"rela?\..*|text\.unlikely|return_sites|call_sites|data\.once|"
-                      r"static_call\..*|ibt_endbr_seal)$")
+                      r"\.(smp_locks|discard\..*|data(\..*)?|bss(\..*)?|rodata(\..*)?|"
+                      r"rela?\..*|text\.unlikely|return_sites|call_sites|data\.once)$")
+# In these the kernel finds what it is to patch when it loads a module: it patches
+# wherever they point. The keys that a branch or a static call goes by are the kernel's.
+PATCHED = re.compile(r"__(?:bug_table|jump_table|mcount_loc|patchable_function_entries)$|"
+                     r"\.(?:smp_locks|return_sites|call_sites|static_call_sites|orc_unwind_ip)$")
+KEYS = re.compile(r"__tracepoint_|__SC[KT]__")
 
 
 def tool(*argv):
@@ -86,6 +90,29 @@ def odd_calls(module):
     return found
 
 
+def patched_elsewhere(module):
+    """(table, symbol) where a table of places to be patched points out of the module."""
+    text, found, table = tool("readelf", "-rW", str(module)), [], ""
+    defined = {line.split()[-1] for line in
+               tool("nm", "--defined-only", str(module)).splitlines() if line.split()}
+    for line in text.splitlines():
+        head = re.match(r"Relocation section '\.rela?(\S+)' at", line)
+        table = head[1] if head else table
+        match = re.match(r"[0-9a-f]+\s+[0-9a-f]+\s+R_\S+\s+[0-9a-f]+\s+(\S+)", line)
+        if match and PATCHED.match(table) and not (
+                match[1].startswith(".") or match[1] in defined or KEYS.match(match[1])):
+            found.append((table, match[1]))
+    return found
+
+
+def notes(module):
+    """What is to be said of a module that passes."""
+    kind = re.search(r"Machine:\s+(.*)", tool("readelf", "-h", str(module)))[1]
+    return [] if "X86-64" in kind else [
+        f"the object gate knows the instructions of x86-64, and this module is for {kind}; grade "
+        "for credit on a PC"]
+
+
 def check(module, clean, lab):
     """Refused, with the reason, if it has what no variant has."""
     variants = [ko for ko in clean.glob("variants/*/*.ko")]
@@ -108,6 +135,10 @@ def check(module, clean, lab):
     odd = [place for symbol, place in odd_calls(module) if symbol not in tables]
     if odd:
         raise Refused(f"its object calls or points into the middle of {odd[0]}")
+    usual = {place for ko in variants for place in patched_elsewhere(ko)}
+    odd = [place for place in patched_elsewhere(module) if place not in usual]
+    if odd:
+        raise Refused(f"its object lets the kernel patch {odd[0][1]}, by its section {odd[0][0]}")
     usual = set().union(*map(sections, variants))
     strange = sorted(s for s in sections(module) - usual if not SECTIONS.match(s))
     if strange:

@@ -14,6 +14,8 @@ import time
 import zipfile
 
 import asking
+import attacks
+import box
 import drawn
 import grading
 from adapterchecks import check_adapters
@@ -189,7 +191,8 @@ def handout_on(tally, lab, kernel, text):
                 ", ".join(lost))
 
 
-def graded(lab, data, kernel, name=FILE, seed=SEED, draws=False, kind=grading.Grader):
+def graded(lab, data, kernel, name=FILE, seed=SEED, draws=False, kind=grading.Grader,
+           look=None):
     """(exit status, results.json, report.txt) of a submission."""
     with tempfile.TemporaryDirectory(dir=OUT) as folder:
         path = pathlib.Path(folder, "in", name)
@@ -200,6 +203,8 @@ def graded(lab, data, kernel, name=FILE, seed=SEED, draws=False, kind=grading.Gr
         grader = kind(lab, path, out, seed, kernel)
         grader.draws = draws
         status = grader.grade()
+        if look:
+            look(out)
         return (status, json.loads((out / "results.json").read_text()),
                 (out / "report.txt").read_text())
 
@@ -244,14 +249,18 @@ def check_drawn(tally, labs):
 # --- two at once --------------------------------------------------------------
 
 REAL = ("no-sequence", "recheck-left-out", "snapshot-late", "hull-replaced")
+HOSTILE = ("unlock-forgotten", "never-leaves-init")
 
 
 def check_beside(tally, labs):
-    """Six submissions, one by one and two at once: the same but for times."""
+    """Six submissions and two that hang their machines, one by one and two at once: the
+    same but for times. Of those that hang, how much was asked is a matter of time."""
     lab = labs[0]
     wrong = {w.name: w.source() for w in all_wrong(lab) if not w.attack}
     texts = {"solution": lab.solution(), "handout": lab.handout(),
-             **{name: wrong[name] for name in REAL if name in wrong}}
+             **{name: wrong[name] for name in (*REAL, *HOSTILE) if name in wrong},
+             "never-leaves-init": attacks.at_init(lab.solution(),
+                                                  "\twhile (true)\n\t\tcond_resched();\n")}
     with tempfile.TemporaryDirectory(dir=OUT) as folder:
         subs = pathlib.Path(folder, "subs")
         for name, text in texts.items():
@@ -259,10 +268,14 @@ def check_beside(tally, labs):
             (subs / name / FILE).write_text(text)
         seen = [all_beside(tally, lab, subs, pathlib.Path(folder, jobs), jobs)
                 for jobs in ("1", "2")]
-    odd = [name for name in texts if seen[0].get(name) != seen[1].get(name)]
-    tally.check(f"lab {lab.number}: {len(texts)} submissions earn the same one by one and two at "
-                "once", not odd and len(seen[0]) == len(texts),
+    odd = [name for name in texts if name not in HOSTILE and seen[0].get(name) != seen[1].get(name)]
+    tally.check(f"lab {lab.number}: {len(texts) - len(HOSTILE)} submissions earn the same one by "
+                "one and two at once, beside two that hang their machines",
+                not odd and len(seen[0]) == len(texts),
                 "; ".join(f"{name}: {seen[0].get(name)}, {seen[1].get(name)}" for name in odd))
+    points = {name: [found[name][0] for found in seen if name in found] for name in HOSTILE}
+    tally.check(f"lab {lab.number}: and those two have no points", all(
+        earned == [0, 0] for earned in points.values()), str(points))
 
 
 def all_beside(tally, lab, subs, out, jobs):
@@ -307,8 +320,31 @@ def check_attacks(tally, labs):
             status, results, _ = graded(lab, wrong.source().encode(), tally.args.kernel[0])
             said = results["output"]
             tally.check(f"lab {lab.number}: {wrong.name} is stopped ({wrong.attack})",
-                        results["score"] == 0 and wrong.attack in json.dumps(results),
+                        results["score"] == 0 and wrong.attack in json.dumps(results)
+                        and (status == 1 or status == 0 and "does not compile" in said),
                         f"status {status}, {results['score']} points: {said}")
+        for what, source, sentence in attacks.sources(lab):
+            check_attack(tally, lab, what, source, sentence)
+
+
+def check_attack(tally, lab, what, source, sentence):
+    """One that is no business of the gate: it is graded, has nothing, and floods nothing."""
+    was, box.CPU_S = box.CPU_S, attacks.CPU_S
+    start = time.monotonic()
+    try:
+        status, results, text = graded(lab, source.encode(), tally.args.kernel[0], look=size_of)
+    finally:
+        box.CPU_S = was
+    tally.check(f"lab {lab.number}: {what} has no points ({time.monotonic() - start:.0f} s, "
+                f"{size_of.seen >> 10} KiB are kept)",
+                (status, results["score"]) == (0, 0) and sentence in text
+                and not any(results["extra_data"]["parts"].values())
+                and size_of.seen < attacks.KEPT, f"status {status}: {text[-500:]}")
+
+
+def size_of(folder):
+    """Bytes of all that a grade leaves."""
+    size_of.seen = sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
 
 
 # --- a guest that lies -----------------------------------------------------------

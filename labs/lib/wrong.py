@@ -14,7 +14,8 @@ tests/mutants that makes the same mistake, a diff against the solution. Of an op
 	Mutant: no-sequence
 
 Drawn: N, where it stands, is what it has of the drawn points with the selftest's seed.
-In a lab with answers they are of the program that is to be mended.
+In a lab with answers they are of the program that is to be mended. With Attack: WORDS in
+place of Score: it must be refused, or raise an alarm, with these words.
 """
 
 import pathlib
