@@ -338,7 +338,7 @@ def check_student(tally, lab, kernel, truths):
         for words, wanted, what in (
                 (["make"], 0, f"not answered yet: {lab.tests[0]}"),
                 (["make", "hint"], 0, "Hint 1 of 3"),
-                ([str(ROOT / "labs/lab"), "watch"], 1, "has no watch")):
+                (["make", "watch"], 2, "has no watch")):
             status, said = run(words, path)
             tally.check(f"lab {lab.number}: {pathlib.Path(words[0]).name} "
                         f"{' '.join(words[1:])}: {what!r}",

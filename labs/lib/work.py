@@ -45,8 +45,9 @@ MAKEFILE = """\
 MMU ?= {root}
 LAB := $(MMU)/labs/lab
 
-.PHONY: {targets} help
+.PHONY: {targets} {others} help
 {rules}
+{others}: ; @$(LAB) $@
 help:
 {help}
 """
@@ -87,7 +88,7 @@ def makefile(lab):
     of_tests = ("check", "explain")
     return MAKEFILE.format(
         number=lab.number, title=lab.title + ("" if lab.title.endswith("?") else "."), root=ROOT,
-        targets=" ".join(commands),
+        targets=" ".join(commands), others=" ".join(sorted(WORDS - set(commands))),
         rules="\n".join(f"{word}: ; @$(LAB) {word}" + (" '$(T)'" if word in of_tests else "")
                         for word in commands),
         help="\n".join(f'\t@echo "{what:19} {does.format(file=lab.file)}"'
@@ -434,13 +435,18 @@ KINDS = {"code": (COMMANDS, HELP), "answers": (ANSWERS_COMMANDS, answering.HELP)
 WORDS = {word for commands, _ in KINDS.values() for word in commands}
 
 
+def check_word(folder, word):
+    """A sentence for what other labs have."""
+    commands, _ = KINDS[folder.lab.work]
+    if word not in commands:
+        raise Trouble(f"lab {folder.lab.number} has no {word}; it has {', '.join(commands)}")
+
+
 def run(folder, word, words):
     """A command of the folder's lab."""
     commands, _ = KINDS[folder.lab.work]
     if word != "hint":
         folder.follow()
-    if word not in commands:
-        raise Trouble(f"lab {folder.lab.number} has no {word}; it has {', '.join(commands)}")
     try:
         return commands[word](folder, words)
     except (Refused, asking.Alarm) as why:
