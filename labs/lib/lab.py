@@ -89,6 +89,13 @@ class Lab:
         return sorted((self.dir / "hints").glob("*.md"), key=lambda path: int(path.stem))
 
     @property
+    def asked_on(self):
+        """All kernels that a grade may ask."""
+        other = ([self.drawn.kernel] if self.drawn else
+                 [self.module.OLD] if hasattr(getattr(self, "module", None), "OLD") else [])
+        return [*(self.kernels or ["6.12"]), *other]
+
+    @property
     def drafted(self):
         """What is to be said of a draft, wherever it is used."""
         return (f"lab {self.number} is a draft: what fails on its hand-out and what mistakes cost "

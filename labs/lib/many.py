@@ -56,7 +56,7 @@ def entries(path):
     if stat.S_ISDIR(found[0][1].st_mode):
         for folder, folders, files in os.walk(path):
             folders.sort()
-            for name in sorted(folders) + sorted(files):
+            for name in (sorted(folders) + sorted(files))[:ENTRIES]:
                 full = os.path.join(folder, name)
                 found.append((os.path.relpath(full, path), os.lstat(full)))
             if len(found) > ENTRIES:
@@ -122,8 +122,9 @@ class Submission:
 class Machines:
     """Those of the file that are up and have what they need."""
 
-    def __init__(self, file, jobs, remote, ssh):
-        self.remote, self.ssh = remote, shlex.split(ssh)
+    def __init__(self, file, jobs, remote, ssh, kernels):
+        """kernels: what all must have, or a score would depend on the machine"""
+        self.remote, self.ssh, self.kernels = remote, shlex.split(ssh), kernels
         try:
             lines = pathlib.Path(file).read_text().splitlines()
         except (OSError, UnicodeDecodeError) as error:
@@ -154,9 +155,10 @@ class Machines:
     def ask(self, host):
         """(digest of its sources, why it cannot be used)"""
         if host == ":":
-            argv = [str(LABS / "lib/host-check")]
+            argv = [str(LABS / "lib/host-check"), *self.kernels]
         else:
-            argv = [*self.ssh, host, shlex.quote(f"{self.remote}/labs/lib/host-check")]
+            argv = [*self.ssh, host,
+                    shlex.join([f"{self.remote}/labs/lib/host-check", *self.kernels])]
         try:
             done = subprocess.run(argv, stdin=subprocess.DEVNULL, capture_output=True, text=True,
                                   errors="replace", timeout=ANSWER_S, check=False)
@@ -199,7 +201,7 @@ class Batch:
         self.left = [s for s in self.all if not s.done]
         if env.get("MACHINES") and self.left:
             self.machines = Machines(env["MACHINES"], self.jobs, env.get("REMOTE") or str(ROOT),
-                                     env.get("PARALLEL_SSH") or SSH)
+                                     env.get("PARALLEL_SSH") or SSH, lab.asked_on)
 
     @property
     def works_here(self):

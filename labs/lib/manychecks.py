@@ -10,6 +10,7 @@ import subprocess
 import tempfile
 import time
 
+from lab import by_number
 from places import LABS, ROOT
 
 # What becomes of a submission is in its name.
@@ -113,7 +114,7 @@ def check_many(tally, _):
             tally.skip(f"many submissions: {tool} is not installed (vm/setup labs)")
             return
     for check in (check_here, check_changes, check_names, check_stopped, check_hosts,
-                  check_unfit_hosts, check_stopped_there, check_sentences):
+                  check_unfit_hosts, check_stopped_there, check_kernels, check_sentences):
         with tempfile.TemporaryDirectory() as folder:
             check(tally, pathlib.Path(folder))
 
@@ -279,6 +280,20 @@ def check_stopped_there(tally, base):
                 f"{status} {graded} {said}")
     odd = do_the_rest(place, graded, MACHINES=machines)
     tally.check("and the same command does the rest", not odd, odd)
+
+
+def check_kernels(tally, base):
+    """A machine without a kernel that the lab asks would give other scores."""
+    env = {k: v for k, v in os.environ.items() if k not in ("GRADE", "ARCH")} | {"BUILD": str(base)}
+    (base / "kernel/6.12").mkdir(parents=True)
+    (base / "kernel/6.12/release").write_text("6.12.1\n")
+    for number, good in (("2", False), ("0", False), ("7", True)):
+        words = [str(LABS / "lib/host-check"), *by_number(number).asked_on]
+        done = subprocess.run(words, env=env, capture_output=True, text=True, check=False)
+        tally.check(f"lab {number}: a machine that has 6.12 alone is "
+                    + ("taken" if good else "refused"), done.returncode == (0 if good else 1)
+                    and (good or "has no kernel 6.1; run vm/prepare 6.1" in done.stdout),
+                    done.stdout + done.stderr)
 
 
 def check_sentences(tally, base):
