@@ -400,6 +400,7 @@ def check_lies(tally, labs):
                 said = str(why)
         tally.check(f"a guest that says {what} is not believed", sentence in said, said)
     check_killed(tally, lab)
+    check_apart(tally, lab)
 
 
 class Halting(Liar):
@@ -439,6 +440,36 @@ def check_killed(tally, lab):
                 and results["extra_data"]["state"] == results["output"] == "not finished"
                 and f"{half + 1} of {len(jobs)} tests were asked so far" in text,
                 f"{results['score']}: {text[-300:]}")
+
+
+def check_apart(tally, lab):
+    """What was not reached is listed behind what failed, and summed up; a failure names the
+    hint of its part."""
+    said = ["ok", "not ok # NOT-REACHED wait", "not ok # NOT-REACHED table_found", "not ok"]
+    jobs = [asking.Job(lab.variant, test, 5) for test in lab.tests]
+
+    def how(jobs):
+        lines = (said + ["ok"] * len(jobs))[:len(jobs)]
+        return [f"{line.split(' #')[0]} {n} {job.label}" + "".join(line.partition(" #")[1:])
+                for n, (line, job) in enumerate(zip(lines, jobs), 1)]
+
+    with tempfile.TemporaryDirectory() as folder:
+        grader = grading.Grader(lab, pathlib.Path(folder), pathlib.Path(folder), SEED, "none")
+        guests = asking.Asking("none", [], pathlib.Path(folder))
+        guests.make = type("Guest", (Liar,), {"how": staticmethod(how)})
+        grader.result.finished, grader.result.hints = True, 0
+        grader.ask_jobs(jobs, guests)
+        _, text, _ = grader.reports()
+    at = [text.find(f"FAIL {job.test}") for job in jobs[1:4]] + [text.find("NOT REACHED: 2 ")]
+    part = lab.part_of(jobs[3].test)
+    tally.check("what was not reached is listed apart, behind what failed, and summed up",
+                -1 not in at and at[2] < at[3] < at[0] < at[1]
+                and "1 for lack of a populate that sleeps and 1 for lack of a task" in text, text)
+    tally.check(f"a failure names hint {part.hint}, for part {part.name}",
+                f"hint {part.hint} is about part {part.name}" in text and part.hint, text)
+    odd = [f"lab {one.number}, part {p.name}" for one in all_labs() for p in one.parts
+           if p.hint and p.hint not in [int(path.stem) for path in one.hints()]]
+    tally.check("each hint that a lab names is there", not odd, ", ".join(odd))
 
 
 # --- what a submission comes in -------------------------------------------------
