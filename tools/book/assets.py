@@ -5,7 +5,7 @@
 assets.py svg FILE PREFIX ALT   an SVG file, fit to stand inside HTML
 assets.py dot PREFIX ALT        Graphviz on stdin, to the same
 assets.py meta FOLDER           meta.json as lines "key<TAB>value"
-assets.py table FOLDER          summary.csv as tab-separated lines
+assets.py table FOLDER FILE     summary.csv or insn.csv as tab-separated lines
 
 On failure it prints one sentence on stdout, for the filter to pass on
 together with the place in the chapter, and exits with 1.
@@ -163,9 +163,9 @@ def meta(folder):
                      if value is not None)
 
 
-def table(folder):
-    """The summary of a folder of results, header first."""
-    text = read(f"{folder}/summary.csv")
+def table(folder, name):
+    """A table of a folder of results, header first."""
+    text = read(f"{folder}/{name}")
     lines = [line for line in text.splitlines()
              if line and not line.startswith("#")]
     return "\n".join("\t".join(cell.strip() for cell in row)
@@ -182,7 +182,7 @@ def main(arguments):
     if verb == "meta":
         return meta(rest[0])
     if verb == "table":
-        return table(rest[0])
+        return table(rest[0], rest[1])
     raise Problem(f"assets.py does not know '{verb}'")
 
 

@@ -61,7 +61,7 @@ local function place(chapter, element)
   if element.identifier ~= '' then
     return line_of_id(chapter, element.identifier)
   end
-  for _, name in ipairs { 'region', 'include', 'file', 'row', 'caption',
+  for _, name in ipairs { 'region', 'include', 'row', 'file', 'caption',
                           'steps' } do
     local value = element.attributes[name]
     if value then return line_of(chapter, value) end
@@ -357,32 +357,35 @@ local function folder(chapter, element)
   return known
 end
 
-local function rows_of(results)
-  if results.rows then return results.rows end
-  local text, why = assets('', 'table', results.path)
+local function rows_of(results, file)
+  if results[file] then return results[file] end
+  local text, why = assets('', 'table', results.path, file)
   if not text then return nil, why end
   local header
-  results.rows = {}
+  results[file] = {}
   for line in (text .. '\n'):gmatch('(.-)\n') do
     local cells, i = {}, 0
     for cell in (line .. '\t'):gmatch('(.-)\t') do
       i = i + 1
       cells[header and header[i] or i] = cell
     end
-    if header then results.rows[#results.rows + 1] = cells end
+    if header then results[file][#results[file] + 1] = cells end
     header = header or cells
   end
-  return results.rows
+  return results[file]
 end
 
 -- row="scenario=populate variant=spinlock" names exactly one row. Those that
--- compare two variants are meant only where against= says so.
+-- compare two variants are meant only where against= says so, and of
+-- instructions those of one function only where symbol= does.
 local function find_row(rows, wanted)
   local found
   for _, row in ipairs(rows) do
     local against = row.against or ''
-    local fits = against == '' or against == 'floor' or
-                 wanted:match('against=') ~= nil
+    local fits = (against == '' or against == 'floor' or
+                  wanted:match('against=') ~= nil) and
+                 (not row.symbol or row.symbol == '[all]' or
+                  wanted:match('symbol=') ~= nil)
     for column, value in wanted:gmatch('([%w_-]+)=(%S+)') do
       fits = fits and row[column] == value
     end
@@ -396,6 +399,7 @@ end
 local function result(chapter, span)
   local wanted = span.attributes.row or ''
   local column = span.attributes.column or ''
+  local file = span.attributes.file or 'summary.csv'
   local function bad(why)
     complain(chapter.file, place(chapter, span), 'result row="%s" ' ..
              'column="%s": %s', wanted, column, why)
@@ -403,14 +407,14 @@ local function result(chapter, span)
   end
   local results, why = folder(chapter, span)
   if not results then return bad(why) end
-  local rows, reason = rows_of(results)
+  local rows, reason = rows_of(results, file)
   if not rows then return bad(reason) end
   if not wanted:match('=') then return bad('row="column=value ..." is missing') end
   local row, problem = find_row(rows, wanted)
   if not row then return bad(problem .. ' in ' .. results.path) end
   local value = row[column]
   if not value or value == '' then
-    return bad('no such value in ' .. results.path .. '/summary.csv')
+    return bad('no such value in ' .. results.path .. '/' .. file)
   end
   local digits, factor = span.attributes.digits, span.attributes.factor
   local over, other = span.attributes.over, nil
@@ -430,8 +434,8 @@ local function result(chapter, span)
   end
   return pandoc.Span({ pandoc.Str(value) },
                      { class = 'result',
-                       title = ('from %s/summary.csv: %s, %s')
-                         :format(results.path, wanted, column) ..
+                       title = ('from %s/%s: %s, %s')
+                         :format(results.path, file, wanted, column) ..
                          (over and ', over ' .. over or '') })
 end
 
