@@ -212,7 +212,7 @@ static unsigned int batch_size(unsigned long address, unsigned long left,
 		PAGE_SHIFT;
 }
 
-/* Who is in the way may have been preempted by the very one who tries. */
+/* The task in the way may have been preempted by the very one that tries. */
 static void before_next_try(unsigned int tries)
 {
 	if (tries >= TRIES_AWAKE)

@@ -309,7 +309,7 @@ static bool has_users(struct my_mmu_file *f)
 	return ret;
 }
 
-/* Until end_change(), nobody else attaches, detaches or becomes a user. */
+/* Until end_change(), no other call attaches, detaches or becomes a user. */
 static int __begin_attach(struct my_mmu_file *f)
 	__must_hold(&f->lock)
 {
@@ -330,7 +330,7 @@ static int begin_attach(struct my_mmu_file *f)
 	return err;
 }
 
-/* Likewise. An address space that is gone is nobody's, and may be left. */
+/* Likewise. Any task may leave an address space that is gone. */
 static struct my_mmu_dev *__begin_detach(struct my_mmu_file *f)
 	__must_hold(&f->lock)
 {

@@ -12,7 +12,7 @@
  *
  *	echo park [N] > NAME	the next N (1) tasks to arrive sleep here
  *	echo fail [N] > NAME	the next N arrivals fail with the point's error
- *	echo count > NAME	nobody stops, all are counted
+ *	echo count > NAME	no task stops, all are counted
  *	echo release [N] > NAME	let N (all) parked tasks go on, first come first
  *	echo off > NAME		let all go on, and count no more
  *	cat NAME		"arrivals N parked N"; counts begin at a command
@@ -20,7 +20,7 @@
  * Whom park, fail and count mean, release as far as "task" goes:
  *
  *	task TID		no other thread
- *	mm PID			nobody but on behalf of this process's memory
+ *	mm PID			no task but on behalf of this process's memory
  *
  * How park keeps them:
  *
@@ -70,7 +70,7 @@
 	X(verify_suspects)	/* not confirmed, the VM not asked yet */ \
 	X(verify_asked)		/* the VM has answered, entry not seen */ \
 	X(hook_done)		/* the VM is done, the chain not begun */ \
-	X(chain_filtered)	/* off the filter's record, nobody told */ \
+	X(chain_filtered)	/* off the filter's record, none told */ \
 	X(rmap_walk)		/* found on the list, nothing zapped */	\
 	X(rmap_found)		/* has an address of the page, no lock */ \
 	X(rmap_zapped)		/* zapped, the device not asked yet */

@@ -7,13 +7,17 @@ forms.py count [FILE...]     a table: file, each form, all
 forms.py check BUDGET        compares all files with BUDGET, which has lines of
     file, first edition's count, budget. Ends with 1 if a file has more than
     its budget (a file without a line may have none), if a budget is above the
-    first edition's count, or if a line names no file. Says which can fall.
+    first edition's count or above one that a commit has recorded, or if a line
+    names no file. Says which can fall.
 forms.py lower BUDGET        writes today's counts into BUDGET; raises none
+forms.py first COMMIT BUDGET writes the counts of COMMIT's files, by today's
+    rules, into BUDGET: the first edition
 forms.py selftest SAMPLES    are the samples counted as they say?
 
-Without FILE: README, CONTRIBUTING, book.md, chapters, and the block comments
-of driver, rmap, include and variants, below the current directory. Code,
-headings, links' targets and drawings in comments are left out.
+Without FILE: README, CONTRIBUTING, book.md, chapters, the comments of driver,
+rmap, include and variants, and the first paragraph of each patch in
+tests/mutants, below the current directory. Code, headings, links' targets and
+drawings in comments are left out.
 
 Why not another tool: vale is in no package of Debian's; proselint and diction
 look for other things and know no Markdown.
@@ -21,14 +25,19 @@ look for other things and know no Markdown.
 import itertools
 import pathlib
 import re
+import subprocess
 import sys
+import tempfile
 
 from prose import lines_of
 
 LONG = 35                       # words in a sentence
 ALL = ["README.md", "CONTRIBUTING.md", "book.md", "chapters/*.md",
        *(f"{folder}/*.[ch]" for folder in
-         ("driver", "rmap", "include", "variants/*"))]
+         ("driver", "rmap", "include", "variants/*")),
+       "tests/mutants/*.patch"]
+# One more when more is counted: budgets of before then say nothing of today's
+COUNTED = 2
 SUBORDINATE = "if|when|unless|until|since|because|while|although|whether"
 QUESTION = re.compile(
     r"\b(ask|know|knew|known|say|said|tell|told|see|seen|show|find|found out|"
@@ -133,12 +142,13 @@ def paragraphs(body):
 
 
 def comments(source):
-    """Yield the paragraphs of the block comments of a C file's text."""
+    """Yield the paragraphs of a C file's comments; those of one line are labels."""
     for found in re.finditer(r"/\*.*?\*/", source, re.S):
         start = source.count("\n", 0, found.start()) + 1
         first, kept = start, []
         body = re.sub(r"^/\*+|\*/$", "", found.group())
         if "\n" not in body.strip():
+            yield start, "label", " ".join(body.split())
             continue
         for number, line, drawn in paragraphs(body):
             number += start
@@ -159,11 +169,18 @@ def comments(source):
             yield first, "text", " ".join(kept)
 
 
+def head(source):
+    """Yield the first paragraph of a mutant, which the book prints."""
+    lines = itertools.takewhile(str.strip, source.split("\n")[1:])
+    yield 2, "text", " ".join(lines)
+
+
 def blocks(path):
     """The blocks of a file by its kind."""
-    if not re.search(r"\.[ch]$", path):
+    if path.endswith(".md"):
         return markdown(path)
-    return comments(pathlib.Path(path).read_text(encoding="utf-8"))
+    text = pathlib.Path(path).read_text(encoding="utf-8")
+    return head(text) if path.endswith(".patch") else comments(text)
 
 
 # --- from blocks to findings: (line, form, sentence) -------------------------
@@ -172,6 +189,17 @@ def sentences(text):
     """Split a block. A full stop inside of e.g. ends nothing."""
     text = re.sub(r"\b(e\.g|i\.e|cf|vs|etc)\.", r"\1", " ".join(text.split()))
     return re.split(r"(?<=[.?!])[\"')\]]*\s+(?=[\"'(\[]*[A-Z0-9@])", text)
+
+
+# Forms of "to be" and the like, and what ends as a verb does
+VERB = re.compile(r"\b(?:is|are|was|were|be|been|has|have|had|do|does|did|can|cannot|must|may|"
+                  r"might|will|would|should|shall|let|make|take|keep|goes?|say|see|hold|"
+                  r"find|give|get|pay|wait|run|\w+(?:s|ed|en|ing|n't))\b", re.I)
+
+
+def verbless(cell):
+    """A table cell that ends as a sentence does and has no verb."""
+    return cell.endswith(".") and len(cell.split()) > 2 and not VERB.search(cell)
 
 
 def half(cell):
@@ -184,7 +212,7 @@ def half(cell):
 
 def find(number, kind, text):
     """Yield what is found in a block."""
-    if kind == "cell" and half(text):
+    if kind == "cell" and (half(text) or verbless(text)):
         yield number, "cell", text
     for sentence in sentences(text):
         asked = sentence.rstrip("\"')*").endswith("?")
@@ -240,10 +268,33 @@ def read_budget(path):
     return budget
 
 
+def git(*arguments):
+    """What git says; nothing where there is no repository."""
+    done = subprocess.run(["git", *arguments], capture_output=True, text=True, check=False)
+    return "" if done.returncode else done.stdout
+
+
+def recorded(path):
+    """File -> the lowest budget that a commit has recorded, counted as today."""
+    lowest = {}
+    for commit in git("log", "--format=%h", "--", path).split():
+        text = git("show", f"{commit}:./{path}")
+        if f"# counted: {COUNTED}\n" not in text:
+            continue
+        for name, _, allowed in re.findall(r"^([^#\s]+) +(\d+) +(\d+)$", text, re.M):
+            lowest[name] = min(int(allowed), lowest.get(name, int(allowed)))
+    return lowest
+
+
 def check(path):
     """Compare; returns the exit status."""
     budget, files, status = read_budget(path), everything(), 0
+    lowest = recorded(path)
     for name, (first, allowed, number) in budget.items():
+        if allowed > lowest.get(name, allowed):
+            print(f"{path}:{number}: a budget only falls: {allowed} is above "
+                  f"{lowest[name]}, which a commit has recorded")
+            status = 1
         if name not in files:
             print(f"{path}:{number}: there is no {name}: remove the line")
             status = 1
@@ -282,6 +333,29 @@ def lower(path):
             line = f"{name:38s} {first:5d} {now:6d}"
         lines.append(line)
     pathlib.Path(path).write_text("\n".join(lines) + "\n", encoding="utf-8")
+    return 0
+
+
+def first(commit, path):
+    """Write the counts of the first edition's files, by their names of today."""
+    renamed = dict(line.split("\t")[1:] for line in
+                   git("diff", "-M20%", "--diff-filter=R", "--name-status", commit,
+                       "HEAD").splitlines())
+    target, lines, left = pathlib.Path(path).resolve(), [], {}
+    with tempfile.TemporaryDirectory() as folder:
+        packed = subprocess.run(["git", "archive", commit], capture_output=True, check=True)
+        subprocess.run(["tar", "x", "-C", folder], input=packed.stdout, check=True)
+        for name in (str(file.relative_to(folder)) for pattern in ALL
+                     for file in pathlib.Path(folder).glob(pattern)):
+            left[renamed.get(name, name)] = sum(counts(f"{folder}/{name}").values())
+    print(f"{sum(left.values())} in {commit}")
+    for line in target.read_text(encoding="utf-8").splitlines():
+        part = line.split("#")[0].split()
+        if len(part) == 3:
+            line = f"{part[0]:38s} {left.pop(part[0], 0):5d} {part[2]:>6s}"
+        lines.append(line)
+    print(f"{sum(left.values())} of them in files without a line")
+    target.write_text("\n".join(lines) + "\n", encoding="utf-8")
     return 0
 
 
@@ -344,6 +418,8 @@ def main(arguments):
         return check(rest[0])
     if verb == "lower":
         return lower(rest[0])
+    if verb == "first":
+        return first(rest[0], rest[1])
     if verb == "selftest":
         return selftest(rest[0])
     sys.exit(f"forms.py does not know '{verb}'")

@@ -401,7 +401,7 @@ static void my_mmu_tell(struct my_mmu_interval *iv,
 		my_mmu_count(nonblockable);
 }
 
-/* Should this callback leave the zap to somebody else, who comes later? */
+/* Should this callback leave the zap to another, which comes later? */
 static bool my_mmu_leave_zap(struct my_mmu *m,
 			     const struct mmu_notifier_range *range)
 {
@@ -1009,7 +1009,7 @@ static unsigned long my_mmu_find_addr(struct my_mmu *m, struct page *page)
 	return address;
 }
 
-/* The index was right a moment ago: somebody else may have zapped it since. */
+/* The index was right a moment ago: another task may have zapped it since. */
 static unsigned long my_mmu_zap_addr(struct my_mmu *m, unsigned long address,
 				     struct page *page)
 {

@@ -817,7 +817,7 @@ static unsigned long my_mmu_find_addr(struct my_mmu *m, struct page *page)
 	return address;
 }
 
-/* The index was right a moment ago: somebody else may have zapped it since. */
+/* The index was right a moment ago: another task may have zapped it since. */
 static unsigned long my_mmu_zap_addr(struct my_mmu *m, unsigned long address,
 				     struct page *page)
 {
