@@ -73,7 +73,7 @@
 		var section = sections[number];
 		var text = texts[number].toLowerCase();
 		var title = section[2].toLowerCase();
-		var weight = section[4].indexOf(typed) >= 0 ? 64 : 0, at = -1;
+		var weight = section[4].indexOf(typed) >= 0 ? 256 : 0, at = -1;
 
 		if (terms.length > 1 && text.indexOf(typed) >= 0)
 			weight += 8;

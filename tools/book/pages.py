@@ -223,19 +223,20 @@ def paper_contents(pages):
     return '<ul class="all">\n' + "\n".join(entries) + "\n</ul>"
 
 
-def defined(sections):
-    """For each section, the terms that the book sets in italics there for the
-    first time: that is where it says what they mean."""
-    seen, found = set(), []
+def defined(sections, homes):
+    """For each section, what it defines: the terms of the glossary that it explains
+    (HOMES), and others that the book sets in italics there for the first time."""
+    seen, found = set(homes), []
     for section in sections:
         own = [term.lower() for term in section.terms
                if term.lower() not in seen]
         seen.update(own)
+        own += [name for name, home in homes.items() if home.id == section.id]
         found.append(sorted(set(own)))
     return found
 
 
-def index(pages):
+def index(pages, homes):
     """What is searched, as JavaScript: for each section where it is, its title
     and what it defines; and the text of all, a line each, deflated."""
     sections = [section for page in pages for section in page.sections]
@@ -246,7 +247,7 @@ def index(pages):
     data = {
         "sections": [[section.page, section.id, plain(section.title),
                       chapter[section.page] if section.level > 1 else "", terms]
-                     for section, terms in zip(sections, defined(sections))],
+                     for section, terms in zip(sections, defined(sections, homes))],
         "text": base64.b64encode(packed).decode(),
     }
     said = json.dumps(data, ensure_ascii=False, separators=(",", ":"))
@@ -409,7 +410,8 @@ def main(arguments):
     files = {"index.html": book.title_page(), "book.css": read("book.css"),
              "book.js": read("book.js"), "race.js": read("race.js"),
              "race-page.js": read("race-page.js"),
-             "search-index.js": index(book.pages),
+             "search-index.js": index(book.pages,
+                                      subjects.homes_of(book.terms, book.pages)),
              "terms.js": subjects.script_of(book.terms, GLOSSARY)}
     for page in book.pages:
         if page.name in files:

@@ -23,6 +23,9 @@ class Term:
     def __init__(self, heading, meaning):
         self.heading = plain(heading)
         self.meaning = plain(meaning)
+        # The first section that the entry names explains the term
+        home = re.search(r'href="#((?:sec|ch)-[^"]*)"', meaning)
+        self.home = home.group(1) if home else ""
         # "copy on write (COW)" is known by either name, "pte, pmd" by each
         names = re.split(r"[,()/]", self.heading)
         self.names = [name.strip() for name in names if name.strip()]
@@ -55,20 +58,42 @@ def number_of(section):
 
 
 def explains(section, term):
-    """Is the term its title, or set in italics in it?"""
-    title = re.sub(r"^(?:(?:Chapter )?[\w.]+ )?(?:The|A|An) ", "",
+    """Does the glossary name it, is the term its title, or in italics in it?"""
+    title = re.sub(r"^(?:(?:Chapter )?[\d.]+ )?(?:(?:The|A|An) )?", "",
                    plain(section.title))
-    return (2 if term.found.fullmatch(title) else
+    return (3 if section.id == term.home else
+            2 if term.found.fullmatch(title) else
             1 if any(term.found.fullmatch(word) for word in section.terms) else 0)
+
+
+def explained_in(term, sections):
+    """The section that explains a term; None if none does."""
+    best = max(sections, key=lambda section: explains(section, term))
+    return best if explains(best, term) else None
+
+
+def numbered(pages):
+    """The sections of the chapters, in order."""
+    return [section for page in pages if page.name[0].isdigit()
+            for section in page.sections if number_of(section)]
+
+
+def homes_of(terms, pages):
+    """Each name of a term, in small letters, and the section that explains it."""
+    sections = numbered(pages)
+    found = {}
+    for term in terms if sections else []:
+        section = explained_in(term, sections)
+        if section:
+            found.update((name.lower(), section) for name in term.names)
+    return found
 
 
 def places_of(term, sections):
     """The sections that a reader of the index is sent to, each with True if it
     is the first that explains the term."""
     used = []
-    explained = max(sections, key=lambda section: explains(section, term))
-    if not explains(explained, term):
-        explained = None
+    explained = explained_in(term, sections)
     for section in sections:
         times = len(term.found.findall(section.text))
         if times >= OFTEN:
@@ -88,8 +113,7 @@ def letter_of(term):
 
 def index_of(terms, pages):
     """The subject index, as a section of the book, or nothing."""
-    sections = [section for page in pages if page.name[0].isdigit()
-                for section in page.sections if number_of(section)]
+    sections = numbered(pages)
     rows = []
     for term in sorted(terms, key=letter_of):
         links = []
