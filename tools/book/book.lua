@@ -836,15 +836,20 @@ end
 -- What a chapter is about, on its own page and in the list of all.
 local function road(chapter, div)
   local needs, hours = ids_of(div.attributes.needs), hours_of(chapter, div)
+  local later = ids_of(div.attributes.later)
   local title = stringify(chapter.title or ''):gsub('^%S+ %S+ ', '')
   roads.add { id = chapter.id, label = chapter.word .. ' ' .. chapter.number,
-              word = chapter.number .. '. ' .. title, needs = needs,
+              word = chapter.number .. '. ' .. title, needs = needs, later = later,
               hours = hours, file = chapter.file }
   chapter.road = true
   local line = pandoc.List { pandoc.Str(duration(hours)) }
   if #needs > 0 then
     line:extend { pandoc.Str('; builds on') , pandoc.Space() }
     line:extend(references(needs))
+  end
+  if #later > 0 then
+    line:extend { pandoc.Str('; exercises lead on to'), pandoc.Space() }
+    line:extend(references(later))
   end
   return pandoc.List { pandoc.Div(
     div.content .. { pandoc.Div({ pandoc.Para(line) },
@@ -1035,16 +1040,26 @@ local function for_students(blocks)
   end }).content
 end
 
--- How often the text of one chapter refers to another, for the roads.
-local references_made = {}
+-- How often the text of one chapter, and its exercises alone, refer to another.
+local references_made, references_asked = {}, {}
 
-local function count_references(chapter, blocks)
-  local made = references_made[chapter.id or ''] or {}
-  references_made[chapter.id or ''] = made
-  pandoc.walk_block(pandoc.Div(for_students(blocks)), { Link = function(element)
+local function count_into(all, chapter, block)
+  local made = all[chapter.id or ''] or {}
+  all[chapter.id or ''] = made
+  pandoc.walk_block(block, { Link = function(element)
     local target = targets[element.target:match('^#(.+)$') or '']
     if target and target.chapter and target.chapter ~= chapter.id then
       made[target.chapter] = (made[target.chapter] or 0) + 1
+    end
+  end })
+end
+
+local function count_references(chapter, blocks)
+  local all = pandoc.Div(for_students(blocks))
+  count_into(references_made, chapter, all)
+  pandoc.walk_block(all, { Div = function(div)
+    if div.classes:includes('exercise') then
+      count_into(references_asked, chapter, div)
     end
   end })
 end
@@ -1260,7 +1275,7 @@ function Pandoc(doc)
       answers:extend(link(chapter, chapter.answers))
     end
   end
-  roads.check(references_made, function(file, ...) complain(file, 1, ...) end)
+  roads.check(references_made, references_asked, function(file, ...) complain(file, 1, ...) end)
   if #answers > 0 then
     blocks:insert(pandoc.Header(1, { pandoc.Str('Answers') },
                                 pandoc.Attr('answers', {}, { file = 'answers' })))

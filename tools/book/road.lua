@@ -5,10 +5,11 @@
 -- chapters really make (check), draws them (map) and checks the tracks (track).
 local M = { chapters = {}, at = {} }
 
--- So many references back to one chapter, and it is needed.
+-- So many references back to one chapter, and it is needed. So many from exercises to a
+-- later one, and the road says that they want it (later=).
 M.TOO_MANY = 2
 
--- A chapter's road: id, label, word for the drawing, needs (ids), hours, file.
+-- A chapter's road: id, label, word for the drawing, needs and later (ids), hours, file.
 function M.add(road)
   M.chapters[#M.chapters + 1] = road
   M.at[road.id] = road
@@ -46,10 +47,35 @@ local function check_needs(road, complain)
   end
 end
 
--- @made: how often the chapter of one id refers to that of another.
-function M.check(made, complain)
+-- @asked: how often exercises refer to each chapter.
+local function check_later(road, asked, complain)
+  local named = {}
+  for _, id in ipairs(road.later) do
+    local other = M.at[id]
+    named[id] = true
+    if not other then
+      complain(road.file, 'later="%s": there is no such chapter with a road', id)
+    elseif other.place <= road.place then
+      complain(road.file, 'later="%s": it comes earlier in the book', id)
+    elseif not asked[id] then
+      complain(road.file, 'later="%s": no exercise refers to it', id)
+    end
+  end
+  for id, times in pairs(asked) do
+    local other = M.at[id]
+    if other and other.place > road.place and times >= M.TOO_MANY and not named[id] then
+      complain(road.file, 'exercises refer to "%s" %d times, which comes later: later="%s"',
+               id, times, id)
+    end
+  end
+end
+
+-- @made: how often the chapter of one id refers to that of another; @asked: the same of
+-- exercises alone.
+function M.check(made, asked, complain)
   for _, road in ipairs(M.chapters) do
     check_needs(road, complain)
+    check_later(road, asked[road.id] or {}, complain)
     local known = closure(road.id, {})
     for id, times in pairs(made[road.id] or {}) do
       local other = M.at[id]
@@ -75,6 +101,12 @@ function M.map()
         lines[#lines + 1] = ('  c%d -> c%d;'):format(other.place, i)
       end
     end
+    for _, id in ipairs(road.later) do
+      if M.at[id] then
+        lines[#lines + 1] = ('  c%d -> c%d [style=dashed, constraint=false];')
+          :format(M.at[id].place, i)
+      end
+    end
   end
   lines[#lines + 1] = '}'
   return table.concat(lines, '\n')
@@ -83,13 +115,15 @@ end
 -- The same in words, for those who cannot see it.
 function M.map_in_words()
   local said = {}
+  local function names(ids)
+    local out = {}
+    for _, id in ipairs(ids) do out[#out + 1] = M.at[id] and M.at[id].label or id end
+    return table.concat(out, ' and ')
+  end
   for _, road in ipairs(M.chapters) do
-    local names = {}
-    for _, need in ipairs(road.needs) do
-      names[#names + 1] = M.at[need] and M.at[need].label or need
-    end
-    said[#said + 1] = #names == 0 and road.label .. ' builds on no other.' or
-      road.label .. ' builds on ' .. table.concat(names, ' and ') .. '.'
+    said[#said + 1] = road.label .. ' builds on ' ..
+      (#road.needs == 0 and 'no other' or names(road.needs)) .. (#road.later == 0 and '.' or
+      ', and its exercises lead on to ' .. names(road.later) .. '.')
   end
   return table.concat(said, ' ')
 end
