@@ -255,23 +255,31 @@ static void leave(void)
 	}
 }
 
-static void enter(const struct block *from, const struct block *to, uint64_t sp)
+/* @f: of the function that returns, the last one's own where that was a jump. */
+static void enter_lock_function(struct frame *f, const struct block *from,
+				const struct block *to)
 {
-	struct place *place = place_below(here(), from->end);
-	struct frame *f;
 	enum marker kind;
 
-	if (stack->depth == MAX_FRAMES)
-		die("the guest calls too deep: raise MAX_FRAMES in count.c");
-	f = &stack->frames[stack->depth++];
-	*f = (struct frame) { .sp = sp, .place = place };
 	if (!is_caller(from->end))
 		return;
 	for (kind = MARK_LOCK; kind <= MARK_UNLOCK; kind++)
 		if (to->address == lock_functions[kind])
 			f->lock = kind;
-	if (f->lock == MARK_UNLOCK)
+	if (to->address == lock_functions[MARK_UNLOCK])
 		locks_held--;
+}
+
+static void enter(const struct block *from, const struct block *to, uint64_t sp)
+{
+	struct place *place = place_below(here(), from->end);
+	struct frame *f;
+
+	if (stack->depth == MAX_FRAMES)
+		die("the guest calls too deep: raise MAX_FRAMES in count.c");
+	f = &stack->frames[stack->depth++];
+	*f = (struct frame) { .sp = sp, .place = place };
+	enter_lock_function(f, from, to);
 }
 
 /* Frames whose function has returned: the stack has grown back above them. */
@@ -317,6 +325,8 @@ static void executed(unsigned int vcpu, void *arg)
 	leave_returned(sp);
 	if (last && last->ending == CALLS)
 		enter(last, b, sp);
+	else if (last && last->ending == RUNS_ON && stack->depth)
+		enter_lock_function(&stack->frames[stack->depth - 1], last, b);
 	count(b);
 	last = b;
 }
