@@ -112,8 +112,12 @@ def can_be_todo(lab):
     return [name for name in names if name in lab.left(name)]
 
 
-def unseen(job):
-    """A race that needs a populate to sleep, where that is still to be written."""
+def unseen(lab, jobs, test):
+    """A race that needs a populate to sleep, where that is still to be written; or one that
+    is not asked without such a race."""
+    job = jobs[test]
+    if job.verdict == "not asked":
+        return lab.needs.get(test) in jobs and unseen(lab, jobs, lab.needs[test])
     return (job.verdict, job.detail) == ("not reached", "wait")
 
 
@@ -127,10 +131,13 @@ def check_todo(tally, labs):
             jobs, guests = verdicts_of(lab, tally.args.kernel[0], lab.handout(todo), tests)
             odd = [t for t in tests if lab.part_of(t).name != todo
                    and jobs[t].verdict not in drawn.GOOD
-                   and not (todo == lab.waits and unseen(jobs[t]))]
+                   and not (todo == lab.waits and unseen(lab, jobs, t))]
+            good = [t for t in tests if lab.part_of(t).name != todo
+                    and jobs[t].verdict in drawn.GOOD]
             tally.check(f"lab {lab.number}: TODO={todo} gives the others of "
-                        f"{', '.join(sorted(set(p.name for p in lab.parts) - set(left)))} solved",
-                        not odd and not guests.silent, ", ".join(odd[:6]))
+                        f"{', '.join(sorted(set(p.name for p in lab.parts) - set(left)))} solved "
+                        f"({len(good)} tests are ok)", good and not odd and not guests.silent,
+                        ", ".join(f"{t}: {jobs[t].verdict} {jobs[t].detail}" for t in odd[:6]))
             bad = [t for t in lab.parts[[p.name for p in lab.parts].index(todo)].tests
                    if jobs[t].verdict not in drawn.GOOD]
             tally.check(f"lab {lab.number}: and leaves {todo} to write ({len(bad)} tests fail)",
