@@ -30,6 +30,8 @@ TROUBLE_S = 45  # how much time may be lost to tests that wreck their machines
 LAST_WORDS_S = 2  # a machine that has said all may take its time to power off
 STARVED = 0.2  # a machine that waits so much of its time for a CPU is slow, not wrong
 STOPPED_S = 5  # who does not come to look for so long was not running himself
+HANGS = 2  # so many machines in a row that hang at once, and no more are tried
+ALIKE = 2  # so many that are not reached once more speak for those like them
 PATIENCE = 3  # and what it may be late with has so many times as long
 BEGIN_S = 60  # and the first one: the machine has to come up
 SAID = 4 << 20  # bytes; a guest that says more says nothing
@@ -91,7 +93,16 @@ class Job:
         self.turned, self.needed = turned, needed
         self.label = secrets.token_hex(6)
         self.verdict, self.detail, self.notes = None, "", []
-        self.took, self.checks, self.machine = 0.0, 0, None
+        self.took, self.checks, self.machine, self.spared = 0.0, 0, None, False
+
+    def spare(self):
+        """What it needs is not ok."""
+        self.verdict, self.spared = "not asked", True
+        self.detail = f"for {self.needed.test}, which it needs, is not ok"
+
+    def back(self):
+        """It was, when it was asked again."""
+        self.verdict, self.detail, self.spared = None, "", False
 
     def line(self):
         needed = self.needed.label if self.needed else "-"
@@ -223,6 +234,8 @@ class Machine:
             job.verdict = {"TIMEOUT": "time-out", "NOT-REACHED": "not reached",
                            "NOT-ASKED": "not asked"}.get(word, "failed")
         job.detail = detail
+        if job.verdict == "not asked" and job.needed:
+            job.spare()
 
 
 class Asking:
@@ -240,8 +253,8 @@ class Asking:
         self.silent = False  # the modules were never loaded
 
     def ask(self, jobs):
-        todo, again, trouble = list(jobs), [], 0.0
-        while todo and trouble < self.trouble_s:
+        todo, again, trouble, hangs = list(jobs), [], 0.0, 0
+        while todo and trouble < self.trouble_s and hangs < HANGS:
             before = list(todo)
             guest = self.machine(todo)
             todo, rest = guest.read()
@@ -251,14 +264,47 @@ class Asking:
                 trouble += self.lost(guest, before[:len(before) - len(todo)])
             if self.silent:
                 break
+            hangs = hangs + 1 if self.hung_at_once(before, todo) else 0
+            todo = self.needed(todo)
             if self.after_each:
                 self.after_each()
         for job in todo:
-            job.verdict, job.detail = "not asked", "the time for wrecks is used up"
-        for job in again:
-            if trouble < self.trouble_s:
-                trouble += self.ask_again(job)
+            job.verdict, job.detail = "not asked", (
+                f"{HANGS} machines in a row hung at the first test they were asked"
+                if hangs == HANGS else "the time for wrecks is used up")
+        self.ask_doubtful(again, trouble)
+        late = [job for job in jobs if job.spared and job.needed.verdict == "ok"]
+        for job in late:
+            job.back()
+        if late:
+            self.ask(late)
         return jobs
+
+    @staticmethod
+    def hung_at_once(before, todo):
+        """At the first test that a machine was asked; those that must fail say nothing."""
+        asked = before[:len(before) - len(todo)]
+        return asked[-1].verdict == "hang" and all(job.turned for job in asked[:-1])
+
+    def ask_doubtful(self, again, trouble):
+        """Once more, until the time for wrecks is used up. What is not reached then, either,
+        speaks for those like it."""
+        alike = {}
+        for job in again:
+            kind = job.verdict, job.detail
+            if trouble < self.trouble_s and alike.get(kind, 0) < ALIKE:
+                trouble += self.ask_again(job)
+                if job.verdict == "not reached" and kind == (job.verdict, job.detail):
+                    alike[kind] = alike.get(kind, 0) + 1
+
+    @staticmethod
+    def needed(todo):
+        """Without those that need what was not ok in another machine: a guest knows of
+        its own plan alone."""
+        for job in todo:
+            if job.needed and job.needed.verdict not in (None, "ok"):
+                job.spare()
+        return [job for job in todo if not job.verdict]
 
     @staticmethod
     def lost(guest, asked):
