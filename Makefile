@@ -176,7 +176,7 @@ grade-all: ## LAB=2 DIR=folder: each submission in it (JOBS= SEED= MACHINES=)
 check-labs: ## hand-outs, solutions, wrong submissions, attacks: is the grader right?
 	@vm/setup --quiet build vm labs book
 	@vm/prepare $(kernel)
-	@labs/selftest --kernel $(kernel) $(LABS)
+	@labs/selftest $(if $(own)$(KERNEL),--kernel $(kernel)) $(LABS)
 
 ##@ To work with
 

@@ -13,6 +13,7 @@ import tempfile
 import time
 import zipfile
 
+import answers
 import asking
 import attacks
 import box
@@ -30,6 +31,7 @@ from submission import SIZE, take
 from wrong import all_wrong
 
 SEED = "selftest"
+KERNELS = ("6.1", "6.12", "7.3")  # that hand-outs must compile on
 NEAR_NOTHING = 3  # drawn points of a hand-out: whoever hammers may miss
 
 
@@ -100,10 +102,8 @@ def check_handouts(tally, labs):
         leaked = [name for name, code in lab.secrets().items() if code_of(code) in shown]
         tally.check(f"lab {lab.number}: the hand-out holds no solution", not leaked,
                     ", ".join(leaked))
-        for kernel in tally.args.kernel:
+        for kernel in kernels_of(lab, tally.args):
             handout_on(tally, lab, kernel, text)
-        for todo in can_be_todo(lab):
-            built(tally, lab, tally.args.kernel[0], lab.handout(todo), f"hand-out, TODO={todo}")
 
 
 def can_be_todo(lab):
@@ -142,6 +142,28 @@ def check_todo(tally, labs):
                    if jobs[t].verdict not in drawn.GOOD]
             tally.check(f"lab {lab.number}: and leaves {todo} to write ({len(bad)} tests fail)",
                         bool(bad))
+
+
+def kernels_of(lab, args):
+    """Those that are said; else all that are here and of which it is known what must fail."""
+    known = sorted(p.name for p in (lab.dir / "expected-failures").glob("*"))
+    here = [kernel for kernel in known if not answers.missing(kernel)]
+    return args.kernel if args.said else here or args.kernel
+
+
+def check_builds(tally, labs):
+    """W=1, on each kernel that is here, with each part that can be the next one."""
+    for kernel in [k for k in KERNELS if not answers.missing(k)]:
+        for lab in labs:
+            for what, text in sources_of(lab):
+                built(tally, lab, kernel, text, what)
+
+
+def sources_of(lab):
+    """All that is handed out: (what, text)."""
+    yield "hand-out", lab.handout()
+    for todo in can_be_todo(lab):
+        yield f"hand-out, TODO={todo}", lab.handout(todo)
 
 
 def built(tally, lab, kernel, text, what):
@@ -186,6 +208,8 @@ def handout_on(tally, lab, kernel, text):
     if guests.silent:
         tally.check(f"lab {lab.number}: the hand-out loads on {kernel}", False)
         return
+    tally.check(f"lab {lab.number}: the hand-out does no harm on {kernel}", not guests.wrecks,
+                ", ".join(f"{job.test} ({job.verdict})" for job in guests.wrecks))
     # By name: whether one fails or runs out of time may depend on the machine
     seen = [t for t in lab.tests if jobs[t].verdict not in ("ok", "skip")]
     path = lab.dir / "expected-failures" / kernel
@@ -479,6 +503,62 @@ def check_apart(tally, lab):
     tally.check("each hint that a lab names is there", not odd, ", ".join(odd))
 
 
+# --- what is asked, and what no more ---------------------------------------------
+
+class Actor(asking.Machine):
+    """A guest that plays a part: (its number, its jobs) -> (its lines, does it hang?)"""
+
+    play = None
+
+    def run(self):
+        self.clock, self.log, self.status = asking.FairClock(os.getpid()), "", 0
+        self.clock.starved = 1e6  # what is late may be late for others' sake
+        self.ktap, self.seconds = self.folder / f"machine-{self.number}.ktap", 1.0
+        lines, self.hung = type(self).play(self.number, self.jobs)
+        self.said = "".join(f"{line}\n" for line in
+                            ["# modules are loaded", *lines, *([] if self.hung else [asking.DONE])])
+        return self
+
+
+def fails_then_hangs(number, jobs):
+    return ([f"not ok 1 {jobs[0].label}"], True) if number == 1 else (told_ok(jobs), False)
+
+
+def ok_then_hangs(number, jobs):
+    return (told_ok(jobs[:1]), True) if number == 1 else (told_ok(jobs), False)
+
+
+def never_reaches(_, jobs):
+    return [line for i, job in enumerate(jobs) for line in
+            ("# took 3.500 s for 1 checks", f"not ok {i + 1} {job.label} # NOT-REACHED wait")], False
+
+
+# (what, how it is played, which of four jobs the last needs, verdicts, machines)
+PLAYS = [
+    ("what another machine has found wanting is not asked for", fails_then_hangs, 0,
+     ["failed", "ok", "ok", "not asked"], 3),
+    ("what was ok after all, is asked for", ok_then_hangs, 1, ["ok"] * 4, 4),
+    ("who hangs at once, twice, is asked no more", lambda *_: ([], True), None,
+     ["hang", "hang", "not asked", "not asked"], 2),
+    ("what is not reached three times, is believed", never_reaches, None, ["not reached"] * 4, 3),
+]
+
+
+def check_asking(tally, labs):
+    """Needs, hangs, and what is asked once more: no guest is needed for that."""
+    lab = labs[0]
+    for what, play, needed, verdicts, machines in PLAYS:
+        jobs = [asking.Job(lab.variant, test, 5) for test in lab.tests[:4]]
+        jobs[3].needed = None if needed is None else jobs[needed]
+        with tempfile.TemporaryDirectory() as folder:
+            guests = asking.Asking("none", [], pathlib.Path(folder))
+            guests.make = type("Guest", (Actor,), {"play": staticmethod(play)})
+            guests.ask(jobs)
+        seen = [job.verdict for job in jobs]
+        tally.check(f"asking: {what}", (seen, len(guests.machines)) == (verdicts, machines),
+                    f"{', '.join(seen)}; {len(guests.machines)} machines")
+
+
 # --- what a submission comes in -------------------------------------------------
 
 def packed(entries, kind="tar"):
@@ -670,10 +750,11 @@ def sources(lab):
     ]
 
 
-CHECKS = {"parser": check_parser, "lies": check_lies, "many": check_many,
+CHECKS = {"parser": check_parser, "lies": check_lies, "asking": check_asking, "many": check_many,
           "adapters": check_adapters, "taking": check_taking, "input": check_input,
-          "handouts": check_handouts, "todo": check_todo, "solutions": check_solutions,
+          "builds": check_builds, "handouts": check_handouts, "todo": check_todo,
+          "solutions": check_solutions,
           "drawn": check_drawn, "beside": check_beside,
           "wrong": check_wrong, "attacks": check_attacks, "student": check_student}
 # What compiles nothing and boots nothing
-BARE = {"parser", "lies", "many", "adapters", "taking", "questions", "patches", "open"}
+BARE = {"parser", "lies", "asking", "many", "adapters", "taking", "questions", "patches", "open"}
