@@ -8,13 +8,15 @@
  * Part D and B: nothing is mapped after this, and nothing can be.
  *
  * The VM calls it when the address space goes, the last detach as well, and
- * possibly both at once: then each of them waits for the device (D). A
- * populate that has looked pages up must not enter them behind the zap: set
- * m->dev.dead (WRITE_ONCE(), under m->lock) at the right moment (B). An
- * invalidation that has started may never see its end, so whoever waits for
- * one in m->wait must be told (D). The test points stay: release_dead behind
- * the moment from which nothing can be entered, release_zapped behind the zap,
- * release_unlisted at the end.
+ * possibly both at once: then each of them waits for the device, also the
+ * one that finds nothing left to zap. For that, my_mmu_shootdown_begin() has
+ * to tell of a zap before it is made (D). A populate that has looked pages
+ * up must not enter them behind the zap: set m->dev.dead (WRITE_ONCE(),
+ * under m->lock) at the right moment (B). An invalidation that has started
+ * may never see its end, so whoever waits for one in m->wait must be told
+ * (D). The test points stay: release_dead behind the moment from which
+ * nothing can be entered, release_zapped behind the zap, release_unlisted at
+ * the end.
  */
 static void my_mmu_release(struct mmu_notifier *mn, struct mm_struct *mm)
 {
@@ -23,9 +25,9 @@ static void my_mmu_release(struct mmu_notifier *mn, struct mm_struct *mm)
 	unsigned long zapped;
 
 	my_mmu_test_point(release_dead, mm, true);
-	my_mmu_shootdown_begin(&m->dev, &s, 0, ULONG_MAX);
 	zapped = my_mmu_zap_range(m, 0, ULONG_MAX, true, true);
 	my_mmu_test_point(release_zapped, mm, true);
+	my_mmu_shootdown_begin(&m->dev, &s, 0, ULONG_MAX);
 	my_mmu_shootdown(&m->dev, &s, zapped, true);
 
 	down_write(&my_mmu_listlock);
