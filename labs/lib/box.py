@@ -146,11 +146,17 @@ class Bench(machine.Bench):
         target.write_bytes(source)
         kdir = (BUILD / "kernel" / self.kernel / "kdir").resolve()
         argv = [*self.box(), "/usr/bin/python3", str(ROOT / "labs/lib/remake.py"),
-                str(self.out.resolve()), str(self.clean.resolve()), str(kdir), lab.source]
+                str(self.out.resolve()), str(self.clean.resolve()), str(kdir), lab.source,
+                self.compiler(target)]
         compile_in_box(argv, self.dir / "build.log",
                        {f"{self.out.resolve()}/": "", f"{self.src.resolve()}/": "",
                         lab.source: "my_mmu.c"})
         return self.module(lab, self.out)
+
+    def compiler(self, source):
+        """CC=, as in the build that no submission saw. It may lie beside the headers."""
+        made = self.clean / source.relative_to(self.src).with_name(f".{source.stem}.o.cmd")
+        return f"CC={made.read_text().split(' := ', 1)[1].split()[0]}"
 
     def module(self, lab, where):
         name = "my_mmu_" + lab.variant.replace("-", "_") + ".ko"

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0
 """remake.py - inside the box: build what depends on one source
 
-Usage: remake.py OUT CLEAN KDIR SOURCE    (labs/lib/box.py calls it)
+Usage: remake.py OUT CLEAN KDIR SOURCE CC=...    (labs/lib/box.py calls it)
 """
 
 import pathlib
