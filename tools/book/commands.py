@@ -218,9 +218,12 @@ def main(arguments):
     listing = "--list" in arguments
     only = arguments[arguments.index("--only") + 1] \
         if "--only" in arguments else ""
+    tried = 0
     passed = failed = 0
     for path in [name for name in arguments if name.endswith(".md")]:
-        blocks = [block for block in blocks_of(path) if only in block.name]
+        blocks = [block for block in blocks_of(path)
+                  if only in f"{pathlib.Path(path).name} {block.name}"]
+        tried += len(blocks)
         if listing:
             for block in blocks:
                 print(f"{path}:{block.line}: {block.name}"
@@ -235,6 +238,10 @@ def main(arguments):
                 print(f"  ok   {path}:{block.line}: {block.name}", flush=True)
     if listing:
         return 0
+    if not tried:
+        print(f"no command and no chapter has \"{only}\" in its name; "
+              "tools/book/commands.py --list chapters/*.md shows those there are", file=sys.stderr)
+        return 1
     print(f"{passed} passed, {failed} failed, 0 skipped")
     return 1 if failed else 0
 
