@@ -256,8 +256,8 @@ static void leave(void)
 }
 
 /* @f: of the function that returns, the last one's own where that was a jump. */
-static void enter_lock_function(struct frame *f, const struct block *from,
-				const struct block *to)
+static void enter_lock(struct frame *f, const struct block *from,
+		       const struct block *to)
 {
 	enum marker kind;
 
@@ -279,7 +279,7 @@ static void enter(const struct block *from, const struct block *to, uint64_t sp)
 		die("the guest calls too deep: raise MAX_FRAMES in count.c");
 	f = &stack->frames[stack->depth++];
 	*f = (struct frame) { .sp = sp, .place = place };
-	enter_lock_function(f, from, to);
+	enter_lock(f, from, to);
 }
 
 /* Frames whose function has returned: the stack has grown back above them. */
@@ -326,7 +326,7 @@ static void executed(unsigned int vcpu, void *arg)
 	if (last && last->ending == CALLS)
 		enter(last, b, sp);
 	else if (last && last->ending == RUNS_ON && stack->depth)
-		enter_lock_function(&stack->frames[stack->depth - 1], last, b);
+		enter_lock(&stack->frames[stack->depth - 1], last, b);
 	count(b);
 	last = b;
 }
