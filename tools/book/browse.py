@@ -471,7 +471,7 @@ class Reader:
     def definition(self, where, word, place):
         """The section that defines a word comes first, with a sentence of it."""
         browser = self.browser
-        browser.key("/")
+        browser.run("document.getElementById('search').focus()")
         browser.key(*word)
         browser.until("document.querySelectorAll('#found li').length > 1 && "
                       f"document.querySelector('#found a').href.endsWith('#{place}')",
