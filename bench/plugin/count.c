@@ -255,7 +255,7 @@ static void leave(void)
 	}
 }
 
-/* @f: of the function that returns, the last one's own where that was a jump. */
+/* @f: of the function that returns; where that was a jump, who jumped. */
 static void enter_lock(struct frame *f, const struct block *from,
 		       const struct block *to)
 {
