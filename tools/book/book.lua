@@ -860,7 +860,10 @@ end
 -- The drawing of what builds on what, in the preface.
 local function road_map(preface)
   local svg, why = assets(roads.map(), 'dot', 'road', roads.map_in_words())
-  if svg then return pandoc.Div({ html(svg) }, pandoc.Attr('', { 'road-map' })) end
+  if svg then
+    return pandoc.Div({ html(svg) }, pandoc.Attr('', { 'road-map', 'scroll' }, {
+      tabindex = '0', role = 'region', ['aria-label'] = 'What builds on what' }))
+  end
   complain(preface.file, 1, 'the map of the chapters: %s', why)
 end
 

@@ -2,8 +2,8 @@
 # SPDX-License-Identifier: GPL-2.0
 """What a page needs to be read on a phone (book.css does the rest).
 
-A table of many columns, or of four with a sentence in each, becomes rows below each
-other, each cell behind the name of its column. A plot whose curves are named at their ends gets a legend of its own, as those
+A table of many columns, or of four with long cells, becomes rows below each other, each
+cell behind the name of its column. A plot whose curves are named at their ends gets a legend of its own, as those
 names would be too small. Text in columns keeps its lines: it must not wrap.
 """
 import html
@@ -12,19 +12,22 @@ import re
 from plain import plain
 
 MANY = 5  # columns; fewer fit on 390 pixels
-SENTENCES = 4  # columns; fewer of them fit, if each cell has
-LONG = 40  # characters, on average
+FOUR = 4  # fewer of them fit, where each has a sentence or a name of the code's
+LONG = 40  # characters of a cell, on average
+WORD = 16  # characters of the longest word
 NAME = re.compile(r'<g transform="translate\(([\d.]+),[\d.]+\)" stroke="none" '
                   r'fill="(rgb\([^"]*\))"[^>]*>\s*<text>(.*?)</text>', re.S)
 ROW = re.compile(r"^ ?\*? ?.*\S {4,}\S", re.M)
 ENDS_DIFFER = 20  # of the drawing's units: names at the ends stand in a column
 
 
-def is_wide(columns, rows):
-    """Does a phone break its words into pieces?"""
+def is_wide(heads, rows):
+    """Does a phone break its words into pieces? (Where the first column has no name, it
+    numbers the steps of tasks that stand beside each other.)"""
     cells = [plain(cell) for cell in re.findall(r"<td\b[^>]*>(.*?)</td>", rows, re.S)]
-    return columns >= MANY or (columns == SENTENCES and all(cells)
-                               and sum(map(len, cells)) > LONG * len(cells))
+    words = [word for cell in cells for word in cell.split()]
+    return len(heads) >= MANY or (len(heads) == FOUR and all(heads) and (
+        sum(map(len, cells)) > LONG * len(cells) or max(map(len, words)) > WORD))
 
 
 def stacked(body):
@@ -33,7 +36,7 @@ def stacked(body):
         heads = [plain(cell) for cell in
                  re.findall(r"<t[hd]\b[^>]*>(.*?)</t[hd]>",
                             found.group(2).partition("</tr>")[0], re.S)]
-        if not is_wide(len(heads), found.group(2)):
+        if not is_wide(heads, found.group(2)):
             return found.group()
         names = ";".join(f"--h{number}:'{head}'"
                          for number, head in enumerate(heads, 1)
