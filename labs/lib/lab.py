@@ -265,10 +265,10 @@ class CodeLab(Lab):
         if mark:
             self.check_number(int(mark[1]))
             return
+        named = {d.name: cut(text, d) for d in definitions(text) if d.body}
         for lab in all_labs():
             if lab.kind != "code" or lab.number == self.number or not lab.cuts:
                 continue
-            named = {d.name: cut(text, d) for d in definitions(text) if d.body}
             left = [name for name, code in lab.stubs().items()
                     if name not in self.cuts and named.get(name) == code]
             if left:
@@ -326,13 +326,18 @@ class CodeLab(Lab):
         solved = set(self.solved(todo))
         return sorted({part for name in self.cut_for(todo) for part in self.cuts[name]} - solved)
 
+    def todos(self):
+        """The parts that TODO= can name."""
+        if not self.cuts or self.whole:
+            return []
+        return [part.name for part in self.parts if part.name in self.left(part.name)]
+
     def check_todo(self, todo):
         """Is there something to do of the part that is asked for?"""
         self.solved(todo)
         if todo and todo not in self.left(todo):
-            can = [part.name for part in self.parts if part.name in self.left(part.name)]
             raise Trouble(f"TODO={todo}: lab {self.number} has part {todo} in functions that the "
-                          f"parts before it need whole; TODO= can be {', '.join(can)}")
+                          f"parts before it need whole; TODO= can be {', '.join(self.todos())}")
 
     def told(self, todo):
         """What make lab says of TODO."""

@@ -108,8 +108,7 @@ def check_handouts(tally, labs):
 
 def can_be_todo(lab):
     """The parts, behind the first, that a hand-out may begin with."""
-    names = [part.name for part in lab.parts[1:]] if lab.cuts and not lab.whole else []
-    return [name for name in names if name in lab.left(name)]
+    return [name for name in lab.todos() if name != lab.parts[0].name]
 
 
 def unseen(lab, jobs, test):
