@@ -261,12 +261,13 @@ static void enter_lock(struct frame *f, const struct block *from,
 {
 	enum marker kind;
 
-	if (!is_caller(from->end))
-		return;
 	for (kind = MARK_LOCK; kind <= MARK_UNLOCK; kind++)
 		if (to->address == lock_functions[kind])
-			f->lock = kind;
-	if (to->address == lock_functions[MARK_UNLOCK])
+			break;
+	if (kind > MARK_UNLOCK || !is_caller(from->end))
+		return;
+	f->lock = kind;
+	if (kind == MARK_UNLOCK)
 		locks_held--;
 }
 
